@@ -61,21 +61,21 @@ def main() -> None:
 def run_vllm(model: Path, inputs: Path, limit: int, max_tokens: int) -> Cost:
     """Generate with vLLM alone."""
     from ste_fairseq2.chat import ChatRenderer
-    from ste_fairseq2.engines.vllm_engine import engine_arguments
+    from ste_fairseq2.engines.prompting import TokenPrompter
+    from ste_fairseq2.engines.vllm_engine import VllmSettings, engine_arguments
     from ste_fairseq2.prompts import load_prompt
-    from ste_fairseq2.synthesis.judge import JudgeConfig
-    from ste_fairseq2.synthesis.judge_inputs import JudgeInputs
+    from ste_fairseq2.synthesis.judge_inputs import judge_inputs
     from ste_fairseq2.synthesis.judging import render_task
 
-    config = JudgeConfig(inputs=str(inputs), model=model, output=Path(), engine_options=_OPTIONS)
-    arguments = engine_arguments(config.engine_settings())
+    arguments = engine_arguments(VllmSettings(model=model, options=_OPTIONS))
 
     from vllm import LLM, SamplingParams
 
     renderer, template = ChatRenderer.from_folder(model), load_prompt("judge")
+    prompter = TokenPrompter(renderer)
     prompts = [
-        {"prompt_token_ids": list(render_task(task, "0_1", template, renderer))}
-        for task in JudgeInputs(str(inputs), limit=limit).tasks(on_error=_refuse)
+        {"prompt_token_ids": list(render_task(task, "0_1", template, prompter).ids or ())}
+        for task in judge_inputs(str(inputs), limit=limit).records(on_error=_refuse)
     ]
     params = SamplingParams(temperature=0.0, max_tokens=max_tokens, stop_token_ids=[renderer.eot_id])
     llm = LLM(**arguments)
@@ -89,7 +89,7 @@ def run_vllm(model: Path, inputs: Path, limit: int, max_tokens: int) -> Cost:
 def run_ste(model: Path, inputs: Path, limit: int, max_tokens: int) -> Cost:
     """Do the same as `ste judge` does it."""
     from ste_fairseq2.progress import WorkProgress
-    from ste_fairseq2.synthesis import judge
+    from ste_fairseq2.synthesis import judge, stage
 
     class Stopwatch(WorkProgress):
         wall = cpu = 0.0
@@ -108,12 +108,12 @@ def run_ste(model: Path, inputs: Path, limit: int, max_tokens: int) -> Cost:
             Stopwatch.wall = time.perf_counter() - Stopwatch.wall
             Stopwatch.cpu = time.process_time() - Stopwatch.cpu
 
-    judge.WorkProgress = Stopwatch  # type: ignore[misc]
+    stage.WorkProgress = Stopwatch  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         outcome = judge.run_judge(
             judge.JudgeConfig(
                 inputs=str(inputs),
-                model=model,
+                model=str(model),
                 output=Path(folder) / "judged",
                 limit=limit,
                 max_tokens=max_tokens,

@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, TypeAlias
 
 from ste_fairseq2.chat import ChatRenderer
+from ste_fairseq2.engines.prompting import Prompter, TokenPrompter
 from ste_fairseq2.engines.protocol import Engine, SamplingSettings
 from ste_fairseq2.engines.vllm_engine import VllmEngine, VllmSettings
 from ste_fairseq2.errors import RowError
@@ -31,7 +32,8 @@ from ste_fairseq2.prompts import PromptTemplate, load_prompt
 from ste_fairseq2.records import JudgeInput
 from ste_fairseq2.synthesis.judge_inputs import JudgeTask
 from ste_fairseq2.synthesis.judgement import Judgement
-from ste_fairseq2.synthesis.judging import JUDGE_FIELDS, JudgePlan, judge_tasks
+from ste_fairseq2.synthesis.judging import JUDGE_FIELDS, JudgePlan, judging_tasks
+from ste_fairseq2.synthesis.tasks import finish_tasks
 
 Pair: TypeAlias = JudgeInput | Mapping[str, Any] | tuple[str, str, str]
 """A pair to judge: a record, a mapping with its fields (``input``, ``response_a``, ``response_b``, and
@@ -43,10 +45,10 @@ _SOURCE = "pairs"
 class Judge:
     """A loaded judge; a context manager that frees the model at its end. Made by :func:`load_judge`."""
 
-    def __init__(self, engine: Engine, renderer: ChatRenderer, template: PromptTemplate) -> None:
+    def __init__(self, engine: Engine, prompter: Prompter, template: PromptTemplate) -> None:
         template.require(*JUDGE_FIELDS)
         self._engine = engine
-        self._renderer = renderer
+        self._prompter = prompter
         self._template = template
 
     def __enter__(self) -> Judge:
@@ -86,9 +88,12 @@ class Judge:
             both_orders=both_orders,
             seed=seed,
         )
-        judgements = judge_tasks(
-            _to_tasks(pairs), plan=plan, engine=self._engine, renderer=self._renderer, set_aside=_refuse
-        )
+        judgements = []
+        tasks = (t for task in _to_tasks(pairs) for t in judging_tasks(task, plan, self._prompter))
+        for task in finish_tasks(tasks, self._engine):
+            if task.row is None:
+                raise RowError(task.input.source, task.input.line, None, task.detail["sentence"])
+            judgements.append(task.judgement())
 
         return sorted(judgements, key=lambda judgement: (judgement.index, judgement.order))
 
@@ -122,7 +127,9 @@ def load_judge(
         options=engine_options,
     )
 
-    return Judge(VllmEngine(settings, stop_token_ids=[renderer.eot_id]), renderer, template)
+    engine = VllmEngine(settings, stop_token_ids=[renderer.eot_id])
+
+    return Judge(engine, TokenPrompter(renderer), template)
 
 
 def _to_tasks(pairs: Iterable[Pair]) -> list[JudgeTask]:
@@ -138,7 +145,3 @@ def _to_tasks(pairs: Iterable[Pair]) -> list[JudgeTask]:
         tasks.append(JudgeTask(index, task_id, _SOURCE, index, pair))
 
     return tasks
-
-
-def _refuse(task: JudgeTask, reason: str, sentence: str) -> None:
-    raise RowError(task.source, task.line, None, sentence)

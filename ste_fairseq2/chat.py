@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _SENTINEL: Final = "\ue000{}\ue001"
 _SENTINEL_PATTERN: Final = re.compile("\ue000(\\d+)\ue001")
 
+_CONTROL_TOKEN: Final = re.compile(
+    r"<(\|[^<>|\n]{1,64}\|)>|<(/?s)>|<((?:start|end)_of_turn|bos|eos|pad|unk)>|\[(/?INST|/?SYSTEM_PROMPT)\]"
+)
+"""What control tokens of common model families look like."""
+
 _TEMPLATE_DATE: Final = "26 Jul 2024"
 """Some templates print today's date; a fixed one (Llama 3.1's own default) keeps prompts repeatable."""
 
@@ -139,11 +144,14 @@ class ChatRenderer:
         :raises ChatTemplateError: the model has no template, or it rewrites, repeats or leaves out
             what a message says.
         """
-        ids: list[int] = []
-        for text, is_content in self._spans(messages):
-            ids.extend(self._encode_plain(text) if is_content else self._encode(text))
+        return self._render(messages, add_generation_prompt=True)
 
-        return self._with_one_bos(ids)
+    def render_conversation(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a conversation as a whole, its last answer ended as the template ends it.
+
+        :raises ChatTemplateError: as :meth:`render_prompt`.
+        """
+        return self._render(messages, add_generation_prompt=False)
 
     def encode_rendered(self, text: str) -> list[int]:
         """Return the ids of a prompt that already carries the template, with one BOS whatever it has."""
@@ -167,7 +175,16 @@ class ChatRenderer:
 
         return str(text)
 
-    def _spans(self, messages: Sequence[Message]) -> list[tuple[str, bool]]:
+    def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[int]:
+        ids: list[int] = []
+        for text, is_content in self._spans(messages, add_generation_prompt=add_generation_prompt):
+            ids.extend(self._encode_plain(text) if is_content else self._encode(text))
+
+        return self._with_one_bos(ids)
+
+    def _spans(
+        self, messages: Sequence[Message], *, add_generation_prompt: bool
+    ) -> list[tuple[str, bool]]:
         """Split the rendered conversation into runs that may and that must not hold control tokens.
 
         Content without any control token's text is joined with its surroundings, so that the ids are
@@ -179,8 +196,9 @@ class ChatRenderer:
                 "or a model with `chat_template` in its tokenizer."
             )
         masked = [Message(m.role, _SENTINEL.format(i)) for i, m in enumerate(messages)]
-        pieces = _SENTINEL_PATTERN.split(self._render_text(masked, add_generation_prompt=True))
-        rendered = self._render_text(messages, add_generation_prompt=True)
+        with_prompt = {"add_generation_prompt": add_generation_prompt}
+        pieces = _SENTINEL_PATTERN.split(self._render_text(masked, **with_prompt))
+        rendered = self._render_text(messages, **with_prompt)
 
         spans: list[tuple[str, bool]] = []
         rest, between = rendered, ""
@@ -243,3 +261,12 @@ class ChatRenderer:
             start += 1
 
         return [self.bos_id, *ids[start:]]
+
+
+def defuse_control_tokens(text: str) -> str:
+    """Replace the brackets of whatever looks like a control token by parentheses.
+
+    For text that somebody else tokenises with control tokens; where the tokenizer is at hand,
+    :class:`ChatRenderer` needs no such guess.
+    """
+    return _CONTROL_TOKEN.sub(lambda match: f"({next(filter(None, match.groups()))})", text)

@@ -85,6 +85,15 @@ class ResumeMismatchError(InputError):
         self.differences = tuple(differences)
 
 
+class UnfinishedStageError(InputError):
+    """The output folder of a stage that has not ended is to be read."""
+
+    def __init__(self, folder: Path, stage: str) -> None:
+        super().__init__(
+            f"`{folder}` is the output of `ste {stage}`, which has not ended; run that again first."
+        )
+
+
 class FolderBusyError(InputError):
     """Another process writes to the output folder."""
 
@@ -100,11 +109,41 @@ class ConfigError(InputError):
         self.field = field
 
 
+class NoCheckpointError(InputError):
+    """A training run has left no checkpoint."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"`{folder}` holds no checkpoint (step_N); name the output folder of a training run that has "
+            "written one."
+        )
+
+
+class UnscorableValidationError(InputError):
+    """The validation rows do not tell what a run is to be scored by."""
+
+    def __init__(self, metric: str, needed: str) -> None:
+        super().__init__(
+            f"`regime.score_metric` is `{metric}`, but no row of `valid_sources` {needed}; validate on "
+            "rows of `ste prepare-sft` or `ste prepare-dpo`, or score by another metric."
+        )
+
+
 class ModelFolderError(InputError):
     """A folder does not hold a Hugging Face model that can be used."""
 
     def __init__(self, folder: Path | str, reason: str) -> None:
         super().__init__(f"`{folder}` is not a usable model folder: {reason}")
+
+
+class RemoteCodeError(InputError):
+    """A model folder brings code that it cannot be loaded without, and that nobody has allowed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"`{folder}` brings Python code of its own, which would run with your rights; read it, and "
+            "set `trust_remote_code` if you trust it."
+        )
 
 
 class ChatTemplateError(InputError):
@@ -126,6 +165,35 @@ class PromptDigestError(InputError):
             f"prompt `{name}`: expected the SHA-256 {expected}, but the fetched bytes have {found}; "
             "nothing was kept. Check the network (a proxy page?) and try again."
         )
+
+
+class EndpointAccessError(InputError):
+    """An endpoint does not let us in.
+
+    :param key_name: the environment variable that the key is read from.
+    """
+
+    def __init__(self, url: str, key_name: str, *, has_key: bool) -> None:
+        what = (
+            f"refused the key in the environment variable {key_name}; put a valid one there that may "
+            "use the model"
+            if has_key
+            else f"asks for a key: set the environment variable {key_name} (`api_key_env` names it)"
+        )
+        super().__init__(f"the endpoint `{url}` {what}.")
+
+
+class TokenBudgetError(InputError):
+    """What is left of the token budget does not cover the next request."""
+
+    def __init__(self, spent: int, budget: int, needed: int) -> None:
+        super().__init__(
+            f"the token budget of {budget} does not cover the next request: {spent} are spent, and it "
+            f"may take up to {needed}. What is finished is kept; raise `--token-budget` and run the "
+            "same command again to go on."
+        )
+        self.spent = spent
+        self.budget = budget
 
 
 class EngineError(SteError):

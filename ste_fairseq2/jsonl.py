@@ -19,6 +19,8 @@ MAX_LINE_BYTES: Final = 64 << 20
 
 DATA_SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 
+_NO_DATA: Final = (".", "quarantine", "dropped-")
+
 OnError = Callable[[RowError], None]
 
 
@@ -137,7 +139,7 @@ def parse_row(raw: bytes, source: str, line: int) -> Row:
 def find_data_files(path: Path) -> list[Path]:
     """Return ``path`` itself, or the JSONL files below it, sorted by their relative path.
 
-    Files whose name begins with a dot, and quarantine files, are passed over.
+    Files whose name begins with a dot are passed over, and so is what a stage set aside or dropped.
 
     :raises MissingPathError: nothing is there.
     """
@@ -148,7 +150,7 @@ def find_data_files(path: Path) -> list[Path]:
     files = [
         p
         for p in path.rglob("*")
-        if p.is_file() and p.name.endswith(DATA_SUFFIXES) and not p.name.startswith((".", "quarantine"))
+        if p.is_file() and p.name.endswith(DATA_SUFFIXES) and not p.name.startswith(_NO_DATA)
     ]
     if not files:
         raise MissingPathError("data files (*.jsonl, *.jsonl.gz)", path / "*.jsonl")

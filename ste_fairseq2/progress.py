@@ -28,6 +28,8 @@ class WorkProgress:
         self._skipped = done
         self._done = done
         self._tokens = 0
+        self._kept = 0
+        self._dropped = 0
         self._started = self._last_line = time.monotonic()
         console = Console(stderr=True)
         self._bar: Progress | None = None
@@ -63,16 +65,23 @@ class WorkProgress:
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
-    def advance(self, items: int, tokens: int) -> None:
+    def advance(self, items: int, tokens: int, *, dropped: int = 0) -> None:
+        """
+        :param dropped: how many of ``items`` no record came of.
+        """
         self._done += items
         self._tokens += tokens
+        self._kept += items - dropped
+        self._dropped += dropped
         if self._bar is not None:
             self._bar.update(self._task, advance=items, speed=self._speed())
         elif time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._write_line()
 
     def _speed(self) -> str:
-        return f"{self._tokens / max(self.seconds, 1e-9):,.0f} {self._unit}/s"
+        kept = f"kept {self._kept} of {self._kept + self._dropped}, " if self._dropped else ""
+
+        return f"{kept}{self._tokens / max(self.seconds, 1e-9):,.0f} {self._unit}/s"
 
     def _write_line(self) -> None:
         self._last_line = time.monotonic()

@@ -77,7 +77,14 @@ class PromptTemplate:
         if not marks:
             return None
 
-        return re.compile(rf"\[\s*({'|'.join(map(_tolerant, marks))})\s*\]", re.IGNORECASE)
+        return mark_pattern(*marks)
+
+
+def mark_pattern(*marks: str) -> re.Pattern[str]:
+    """Return a pattern that finds any of the section marks, named without their brackets, as people and
+    models write them: other spacing, case or apostrophe. Its only group is what stands in the brackets.
+    """
+    return re.compile(rf"\[\s*({'|'.join(map(_tolerant, marks))})\s*\]", re.IGNORECASE)
 
 
 def load_prompt(name: str, *, base_url: str | None = None) -> PromptTemplate:

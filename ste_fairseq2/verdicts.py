@@ -12,7 +12,7 @@ import re
 from enum import Enum
 from typing import Final
 
-_MARK: Final = re.compile(r"\[\[([ABC])\]\]")
+_MARK: Final = re.compile(r"\[\[[ABC]\]\]")
 _THOUGHT: Final = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL)
 
 
@@ -37,6 +37,11 @@ class Verdict(str, Enum):
         return self in (Verdict.A, Verdict.B)
 
     @property
+    def mark(self) -> str | None:
+        """What a judgement ends with to say this; ``None`` for a failure."""
+        return _MARKS.get(self)
+
+    @property
     def upstream_name(self) -> str | None:
         """The name in upstream's output files; ``None`` for a failure."""
         return _UPSTREAM_NAMES.get(self)
@@ -44,7 +49,17 @@ class Verdict(str, Enum):
 
 _SWAPPED: Final = {Verdict.A: Verdict.B, Verdict.B: Verdict.A}
 _UPSTREAM_NAMES: Final = {Verdict.A: "model_a", Verdict.B: "model_b", Verdict.TIE: "tie"}
-_BY_LETTER: Final = {"A": Verdict.A, "B": Verdict.B, "C": Verdict.TIE}
+_BY_MARK: Final = {"[[A]]": Verdict.A, "[[B]]": Verdict.B, "[[C]]": Verdict.TIE}
+_MARKS: Final = {verdict: mark for mark, verdict in _BY_MARK.items()}
+
+
+def without_thoughts(output: str) -> str:
+    """Return a generated text without what its model thought aloud; see :func:`parse_verdict`."""
+    if "<" not in output:  # to look for one character first is half of the time where there is none
+        return output
+    output = _THOUGHT.sub("", output) if "<think>" in output else output
+
+    return output.rpartition("</think>")[2]
 
 
 def parse_verdict(output: str, finish_reason: str | None = None) -> Verdict:
@@ -57,14 +72,28 @@ def parse_verdict(output: str, finish_reason: str | None = None) -> Verdict:
     :param finish_reason: ``"length"`` where the text ran into the token limit. It tells a truncated
         judgement from one that ended without a mark; a mark that was given before the cut counts.
     """
-    if "<" in output:  # to look for one character first is half of the time where there is none
-        output = _THOUGHT.sub("", output) if "<think>" in output else output
-        output = output.rpartition("</think>")[2]
+    output = without_thoughts(output)
+    # Most judgements end with their mark, and to look there is quicker than to search for all marks.
+    verdict = _BY_MARK.get(output[-5:])
+    if verdict is not None:
+        return verdict
     marks = _MARK.findall(output)
     if marks:
-        return _BY_LETTER[marks[-1]]
+        return _BY_MARK[marks[-1]]
 
     return Verdict.TRUNCATED if finish_reason == "length" else Verdict.UNPARSEABLE
+
+
+def split_at_verdict(output: str) -> tuple[str, Verdict] | None:
+    """Return the text before the mark that :func:`parse_verdict` binds to, and what the mark says;
+    ``None`` where there is no mark."""
+    # Blanks in place of thoughts, so that places stay what they are.
+    shown = _THOUGHT.sub(lambda thought: " " * len(thought.group()), output)
+    marks = list(_MARK.finditer(shown, shown.rfind("</think>") + 1))
+    if not marks:
+        return None
+
+    return output[: marks[-1].start()], _BY_MARK[marks[-1].group()]
 
 
 def upstream_training_verdict(output: str) -> Verdict:

@@ -42,7 +42,8 @@ def parse_config(
         allow_abbrev=False,
     )
     parser.add_argument("--config", type=Path, metavar="F.yaml", help="YAML file with these fields")
-    for item in dataclasses.fields(kls):  # type: ignore[arg-type]
+    fields = dataclasses.fields(kls)  # type: ignore[arg-type]
+    for item in sorted(fields, key=lambda item: not _is_required(item)):
         _add_flag(parser, item, hints[item.name], docs.get(item.name, ""))
     given = vars(parser.parse_args(list(argv)))
     file = given.pop("config")

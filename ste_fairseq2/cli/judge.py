@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ste_fairseq2.cli.config import parse_config
+from ste_fairseq2.cli.stage_report import describe_stage
 from ste_fairseq2.synthesis.judge import JudgeConfig, JudgeOutcome, run_judge
 
 _EPILOG = """\
@@ -14,6 +15,8 @@ examples:
   ste judge --inputs pairs.jsonl --model checkpoints/judge --output judged \\
       --samples 32 --temperature 0.7 --top-p 0.9
   ste judge --inputs rewardbench_inputs.jsonl --prompt-key text --model … --output …
+  ste judge --inputs pairs.jsonl --engine endpoint --endpoint http://localhost:8000/v1 \\
+      --model NAME_THERE --tokenizer checkpoints/judge --output judged
 
 The output folder holds one row for each input and order, in the order in which they finished; `index`
 restores the order of the input. Run the same command again after an interruption.
@@ -25,7 +28,7 @@ def run(argv: Sequence[str]) -> None:
         JudgeConfig,
         argv,
         prog="ste judge",
-        description="Judge pairs of answers with a model, in process through vLLM.",
+        description="Judge pairs of answers with a model: through vLLM in process, or at an endpoint.",
         epilog=_EPILOG,
     )
     _show(run_judge(config))
@@ -36,16 +39,10 @@ def _show(outcome: JudgeOutcome) -> None:
     from rich.table import Table
 
     console = Console(soft_wrap=True)
-    if outcome.was_complete:
-        console.print(f"`{outcome.folder}` is complete; nothing was left to judge.")
     table = Table(title=f"{outcome.summary.num_judgements} judgements", title_justify="left")
     table.add_column("verdict")
     table.add_column("judgements", justify="right")
     for name, share in outcome.summary.lines():
         table.add_row(name, share)
     console.print(table)
-    dropped = {name: count for name, count in outcome.counts.items() if name != "judged" and count}
-    if dropped:
-        reasons = ", ".join(f"{name}: {count}" for name, count in sorted(dropped.items()))
-        console.print(f"not judged: {reasons}; see `{outcome.folder}/quarantine.jsonl`.")
-    console.print(f"written to `{outcome.folder}`.")
+    print(describe_stage(outcome.stage))

@@ -23,6 +23,10 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: Final = {
+    "select": _Command("select", "pick the instructions to train on out of a large source"),
+    "respond": _Command("respond", "write a response to each instruction"),
+    "worsen": _Command("worsen", "write a worse response to each instruction"),
+    "annotate": _Command("annotate", "draw judgements on pairs whose better side is known"),
     "judge": _Command("judge", "judge pairs of answers with a model"),
     "evaluate": _Command("evaluate", "score judgements, judge a benchmark, compare evaluations"),
     "prepare-sft": _Command("prepare_sft", "curate judgement samples into SFT examples"),

@@ -23,4 +23,6 @@ def judge_pairs(pairs: Sequence[BenchmarkPair], config: JudgeConfig) -> Path:
     """
     write_rows(Path(config.inputs), (pair.to_judge_input() for pair in pairs))
 
-    return run_judge(config).folder
+    run_judge(config)
+
+    return config.output

@@ -4,26 +4,34 @@ Layout of a folder::
 
     config.json             the configuration the stage was begun with
     records-00000.jsonl …   finished records, each with its `id`; appended as they finish
+    dropped-00000.jsonl …   what no record came of, with `id` and `reason`, if there was any
     quarantine.jsonl        malformed input rows, if there were any
     manifest.json           written last: counts, digests, configuration
 
-A resumed stage reads the ids that are there, cuts off a half-written last line and writes only what is
+A resumed stage reads the ids that are there, cuts off a half-written last line and does only what is
 missing. Records stand in the order they finished in; readers go by id.
 """
 
 from __future__ import annotations
 
 import json
-import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any, Final
 
 from ste_fairseq2.errors import InputError
-from ste_fairseq2.jsonl import Row, dump_row, read_rows
+from ste_fairseq2.jsonl import Row
 from ste_fairseq2.store.folder import CONFIG_NAME, check_config, lock_folder, write_config
 from ste_fairseq2.store.manifest import Manifest, read_manifest, write_manifest
+from ste_fairseq2.store.shards import Shards
+
+RECORDS_PREFIX: Final = "records"
+DROPPED_PREFIX: Final = "dropped"
+
+TOKEN_FIELDS: Final = ("num_prompt_tokens", "num_output_tokens")
+"""Fields of records and dropped rows that are added up."""
 
 
 class StageStore:
@@ -45,14 +53,21 @@ class StageStore:
         self.folder = folder
         self._stage = stage
         self._config = json.loads(json.dumps(config, sort_keys=True))
-        self._shard_bytes = shard_bytes
-        self._stream: IO[bytes] | None = None
-
         self._lock = lock_folder(folder)
         try:
             self._check_config()
-            self._repair()
-            self._done = {row.text("id") for row in self.records()}
+            self._kept = Shards(folder, RECORDS_PREFIX, shard_bytes)
+            self._dropped = Shards(folder, DROPPED_PREFIX, shard_bytes)
+            self._done: set[str] = set()
+            self.tokens: Counter[str] = Counter()
+            """Sums of :data:`TOKEN_FIELDS`, over earlier runs too."""
+            self.dropped: Counter[str] = Counter()
+            """What no record came of, by reason."""
+            for row in self._kept.rows():
+                self._count(row.text("id"), row.data)
+            for row in self._dropped.rows():
+                self._count(row.text("id"), row.data)
+                self.dropped[row.text("reason")] += 1
         except BaseException:
             self._lock.close()
             raise
@@ -66,8 +81,8 @@ class StageStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self._kept.close()
+        self._dropped.close()
         self._lock.close()
 
     @property
@@ -76,31 +91,39 @@ class StageStore:
         return read_manifest(self.folder) is not None
 
     @property
-    def num_records(self) -> int:
+    def num_done(self) -> int:
+        """Records and dropped ones together."""
         return len(self._done)
 
+    @property
+    def num_records(self) -> int:
+        return len(self._done) - self.dropped.total()
+
     def __contains__(self, record_id: str) -> bool:
+        """Whether the record is there, or was dropped."""
         return record_id in self._done
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write one finished record (its ``id`` is new) so that a killed process does not lose it.
+        """Write one finished record (its ``id`` is new) so that a killed process does not lose it."""
+        self._refuse_known(record["id"])
+        self._kept.append(record)
+        self._count(record["id"], record)
 
-        It reaches the operating system at once, and the disk by :meth:`finish`.
+    def drop(self, record_id: str, reason: str, detail: Mapping[str, Any]) -> None:
+        """Note that no record comes of this, so that a resumed run does not try again.
+
+        :param reason: a short name; drops are counted by it.
+        :param detail: whatever helps to see why.
         """
-        record_id = record["id"]
-        if record_id in self._done:
-            raise ValueError(f"record `{record_id}` is already stored.")
-        if self._stream is None or self._stream.tell() >= self._shard_bytes:
-            self._open_shard()
-        assert self._stream is not None
-        self._stream.write(dump_row(record).encode())
-        self._stream.flush()
-        self._done.add(record_id)
+        self._refuse_known(record_id)
+        row = {"id": record_id, "reason": reason} | dict(detail)
+        self._dropped.append(row)
+        self._count(record_id, row)
+        self.dropped[reason] += 1
 
     def records(self) -> Iterator[Row]:
         """Yield the stored records, shard by shard."""
-        for path in self._shards():
-            yield from read_rows(path)
+        return self._kept.rows()
 
     def finish(
         self,
@@ -110,8 +133,8 @@ class StageStore:
         details: Mapping[str, Any] | None = None,
     ) -> Manifest:
         """Write the manifest, which completes the stage."""
-        if self._stream is not None:
-            os.fsync(self._stream.fileno())
+        self._kept.sync()
+        self._dropped.sync()
         manifest = Manifest(
             stage=self._stage,
             config=self._config,
@@ -123,43 +146,21 @@ class StageStore:
 
         return manifest
 
+    def _count(self, record_id: str, row: Mapping[str, Any]) -> None:
+        self._done.add(record_id)
+        for name in TOKEN_FIELDS:
+            self.tokens[name] += row.get(name, 0)
+
+    def _refuse_known(self, record_id: str) -> None:
+        if record_id in self._done:
+            raise ValueError(f"record `{record_id}` is already stored.")
+
     def _check_config(self) -> None:
         current = {"stage": self._stage, **self._config}
         if check_config(self.folder, current):
             return
-        if self._shards():
+        if any(self.folder.glob(f"{RECORDS_PREFIX}-*.jsonl")):
             raise InputError(
                 f"`{self.folder}` holds records but no {CONFIG_NAME}; use another output folder."
             )
         write_config(self.folder, current)
-
-    def _shards(self) -> list[Path]:
-        return sorted(self.folder.glob("records-*.jsonl"))
-
-    def _repair(self) -> None:
-        """Cut a half-written last line off each shard (only the last can have one)."""
-        for path in self._shards():
-            with path.open("rb+") as stream:
-                size = stream.seek(0, os.SEEK_END)
-                keep = size
-                while keep > 0:
-                    start = max(keep - (1 << 16), 0)
-                    stream.seek(start)
-                    newline = stream.read(keep - start).rfind(b"\n")
-                    if newline >= 0:
-                        keep = start + newline + 1
-                        break
-                    keep = start
-                if keep < size:
-                    stream.truncate(keep)
-
-    def _open_shard(self) -> None:
-        shards = self._shards()
-        if self._stream is not None:
-            os.fsync(self._stream.fileno())
-            self._stream.close()
-        if shards and shards[-1].stat().st_size < self._shard_bytes:
-            path = shards[-1]
-        else:
-            path = self.folder / f"records-{len(shards):05d}.jsonl"
-        self._stream = path.open("ab")

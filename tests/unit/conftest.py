@@ -46,9 +46,9 @@ class ScriptedEngine:
             yield GenerationResult(
                 request_id=request.id,
                 text=text,
-                token_ids=tuple(range(len(text.split()))),
                 finish_reason=finish_reason,
                 num_prompt_tokens=len(request.prompt_ids),
+                num_output_tokens=len(text.split()),
             )
 
     def close(self) -> None:
@@ -58,6 +58,27 @@ class ScriptedEngine:
 @pytest.fixture(scope="session")
 def scripted_engine() -> type[ScriptedEngine]:
     return ScriptedEngine
+
+
+Started = list[ScriptedEngine]
+"""The engines that were started, in their order."""
+
+
+@pytest.fixture
+def script_engine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Started]:
+    """Let the stages start scripted engines instead of a model's."""
+
+    def install(answer: Answer = lambda request: ("[[A]]", "stop"), **options: Any) -> Started:
+        started: Started = []
+
+        def start(*_: Any) -> ScriptedEngine:
+            started.append(ScriptedEngine(answer, **options))
+            return started[-1]
+
+        monkeypatch.setattr("ste_fairseq2.engines.start.start_engine", start)
+        return started
+
+    return install
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 import ste_fairseq2
 from ste_fairseq2 import Judge, Verdict, load_judge, parse_verdict
 from ste_fairseq2.chat import ChatRenderer
+from ste_fairseq2.engines.prompting import TokenPrompter
 from ste_fairseq2.errors import MissingPathError, RowError
 from ste_fairseq2.prompts import load_prompt
 from ste_fairseq2.records import JudgeInput
@@ -24,7 +25,8 @@ def judge(scripted_engine: Any, renderer: ChatRenderer) -> Judge:
         is_empty = "[The Start of Assistant A's Answer]\n\n" in prompt
         return ("[[B]]" if is_empty else "[[A]]"), "stop"
 
-    return Judge(scripted_engine(answer, max_model_len=900), renderer, load_prompt("judge"))
+    engine = scripted_engine(answer, max_model_len=900)
+    return Judge(engine, TokenPrompter(renderer), load_prompt("judge"))
 
 
 class TestJudge:

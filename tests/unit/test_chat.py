@@ -121,6 +121,24 @@ def test_ids_are_those_of_the_template_for_any_text(
     assert renderer.render_prompt(messages) == expected
 
 
+@given(ordinary, ordinary)
+def test_a_whole_conversation_is_that_of_the_template(
+    renderer: ChatRenderer, question: str, answer: str
+) -> None:
+    messages = [SYSTEM, Message("user", question), Message("assistant", answer)]
+    expected = renderer.tokenizer.apply_chat_template([m.to_row() for m in messages])
+
+    assert renderer.render_conversation(messages) == expected
+
+
+def test_a_whole_conversation_ends_as_the_template_ends_it() -> None:
+    renderer = chatml()
+    ids = renderer.render_conversation([USER, Message("assistant", "4 <|im_end|>")])
+
+    assert renderer.decode(ids).endswith("<|im_start|>assistant\n4 <|im_end|><|im_end|>\n")
+    assert ids.count(renderer.eot_id) == 2
+
+
 def test_chatml_has_no_bos() -> None:
     renderer = chatml()
     messages = [SYSTEM, USER]

@@ -153,4 +153,4 @@ def test_a_killed_run_ends_like_one_that_was_not(tmp_path: Path, tiny_model: Pat
     assert "same answer in both orders" in table
 
     again = subprocess.run(command("killed"), capture_output=True, text=True, timeout=60, check=True)
-    assert "is complete; nothing was left to judge" in again.stdout
+    assert "is complete; nothing was left to do" in again.stdout

@@ -210,3 +210,36 @@ def test_file_that_is_no_manifest(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="is not a manifest of this project"):
         read_manifest(tmp_path)
+
+
+def test_what_is_dropped_counts_as_done_and_by_reason(tmp_path: Path) -> None:
+    for _ in range(2):
+        with StageStore(tmp_path, "test", CONFIG) as store:
+            for number in range(6):
+                name, cost = f"r{number}", {"num_prompt_tokens": 10, "num_output_tokens": number}
+                if name in store:
+                    continue
+                if number % 3:
+                    store.append({"id": name} | cost)
+                else:
+                    store.drop(name, "empty" if number else "truncated", {"reply": "", **cost})
+
+            assert [row.text("id") for row in store.records()] == ["r1", "r2", "r4", "r5"]
+            assert (store.num_done, store.num_records) == (6, 4)
+            assert store.dropped == {"truncated": 1, "empty": 1}
+            assert store.tokens == {"num_prompt_tokens": 60, "num_output_tokens": 15}
+            with pytest.raises(ValueError, match="already stored"):
+                store.append({"id": "r0"})
+
+
+def test_a_half_written_drop_is_done_again(tmp_path: Path) -> None:
+    with StageStore(tmp_path, "test", CONFIG) as store:
+        store.drop("a", "empty", {})
+        store.drop("b", "empty", {})
+    shard = tmp_path / "dropped-00000.jsonl"
+    shard.write_bytes(shard.read_bytes()[:-4])
+
+    with StageStore(tmp_path, "test", CONFIG) as store:
+        assert "a" in store
+        assert "b" not in store
+        assert store.dropped == {"empty": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from ste_fairseq2.errors import InputError, MissingPathError, RowError
 from ste_fairseq2.records import JudgeInput
-from ste_fairseq2.synthesis.judge_inputs import JudgeInputs, JudgeTask, RenderedInput
+from ste_fairseq2.synthesis.judge_inputs import JudgeTask, RenderedInput, judge_inputs
 from ste_fairseq2.verdicts import Verdict
 
 
@@ -25,7 +25,7 @@ def _write(path: Path, *rows: Any) -> Path:
 
 def _read(location: Path | str, **options: Any) -> tuple[list[JudgeTask], list[RowError]]:
     errors: list[RowError] = []
-    return list(JudgeInputs(str(location), **options).tasks(on_error=errors.append)), errors
+    return list(judge_inputs(str(location), **options).records(on_error=errors.append)), errors
 
 
 class TestPairs:
@@ -69,7 +69,7 @@ class TestPairs:
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(MissingPathError):
-            JudgeInputs(str(tmp_path / "x.jsonl"))
+            judge_inputs(str(tmp_path / "x.jsonl"))
 
 
 class TestIdentity:
@@ -91,9 +91,9 @@ class TestIdentity:
         assert tasks[1].id == f"{tasks[0].id}-1"
 
     def test_the_digest_follows_the_content_and_not_the_place(self, tmp_path: Path) -> None:
-        first = JudgeInputs(str(_write(tmp_path / "x.jsonl", _pair(0))))
-        moved = JudgeInputs(str(_write(tmp_path / "y.jsonl", _pair(0))))
-        changed = JudgeInputs(str(_write(tmp_path / "z.jsonl", _pair(1))))
+        first = judge_inputs(str(_write(tmp_path / "x.jsonl", _pair(0))))
+        moved = judge_inputs(str(_write(tmp_path / "y.jsonl", _pair(0))))
+        changed = judge_inputs(str(_write(tmp_path / "z.jsonl", _pair(1))))
 
         assert first.digest == moved.digest != changed.digest
 
@@ -146,4 +146,4 @@ class TestHub:
         monkeypatch.setattr(datasets, "load_dataset", load)
 
         with pytest.raises(InputError, match=r"`hg://owner/pairs` \(split `train`\) cannot be loaded"):
-            JudgeInputs("hg://owner/pairs")
+            judge_inputs("hg://owner/pairs")

@@ -18,25 +18,12 @@ from ste_fairseq2.errors import (
 )
 from ste_fairseq2.jsonl import read_rows
 from ste_fairseq2.store import read_manifest
-from ste_fairseq2.synthesis import judge
 from ste_fairseq2.synthesis.judge import JudgeConfig, run_judge
 
 
 @pytest.fixture
-def script(scripted_engine: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
-    """Replace vLLM; returns the list of the engines that were started."""
-
-    def install(answer: Any = lambda request: ("[[A]]", "stop"), **options: Any) -> list[Any]:
-        started: list[Any] = []
-
-        def start(settings: Any, **_: Any) -> Any:
-            started.append(scripted_engine(answer, **options))
-            return started[-1]
-
-        monkeypatch.setattr(judge, "VllmEngine", start)
-        return started
-
-    return install
+def script(script_engine: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    return script_engine
 
 
 @pytest.fixture
@@ -44,7 +31,11 @@ def configure(tiny_model: Path, tmp_path: Path) -> Callable[..., JudgeConfig]:
     def make(*rows: Any, **fields: Any) -> JudgeConfig:
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
         (tmp_path / "in.jsonl").write_text("".join(line + "\n" for line in lines))
-        values = {"inputs": str(tmp_path / "in.jsonl"), "model": tiny_model, "output": tmp_path / "out"}
+        values = {
+            "inputs": str(tmp_path / "in.jsonl"),
+            "model": str(tiny_model),
+            "output": tmp_path / "out",
+        }
         return JudgeConfig(**(values | fields))
 
     return make
@@ -74,7 +65,7 @@ def test_a_folder_holds_rows_and_a_manifest_that_leads_back(
     assert [rows[i]["index"] for i in ("p0", "p1")] == [0, 1]
     manifest = read_manifest(config.output)
     assert manifest is not None
-    assert manifest.counts == {"judged": 2, "malformed": 0}
+    assert manifest.counts == {"kept": 2, "malformed": 0}
     assert set(manifest.digests) == {"model", "data", "prompt"}
     assert manifest.digests["prompt"] == rows["p0"]["prompt_digest"]
     assert manifest.details["engine"] == {"name": "scripted"}
@@ -113,7 +104,7 @@ def test_a_complete_folder_starts_no_engine(script: Any, configure: Callable[...
     engines = script()
     outcome = run_judge(config)
 
-    assert outcome.was_complete
+    assert outcome.stage.was_complete
     assert outcome.summary.num_judgements == 1
     assert not engines
 
@@ -137,7 +128,9 @@ def test_other_hardware_is_not_another_configuration(
     run_judge(configure(_pair(0)))
     options = {"gpu_memory_utilization": "0.5"}
 
-    assert run_judge(configure(_pair(0), tensor_parallel_size=2, engine_options=options)).was_complete
+    assert run_judge(
+        configure(_pair(0), tensor_parallel_size=2, engine_options=options)
+    ).stage.was_complete
 
 
 def test_malformed_rows_are_set_aside_with_their_place(
@@ -148,7 +141,7 @@ def test_malformed_rows_are_set_aside_with_their_place(
 
     outcome = run_judge(config)
 
-    assert outcome.counts == {"judged": 2, "malformed": 1}
+    assert outcome.stage.manifest.counts == {"kept": 2, "malformed": 1}
     [aside] = map(json.loads, (config.output / "quarantine.jsonl").read_text().splitlines())
     assert (aside["source"], aside["line"]) == (config.inputs, 2)
 
@@ -174,8 +167,8 @@ def test_prompts_that_are_too_long_are_counted(
 
     outcome = run_judge(config)
 
-    assert outcome.counts == {"judged": 1, "malformed": 0, "too_long": 1}
-    assert "tokens, but the model takes 900" in (config.output / "quarantine.jsonl").read_text()
+    assert outcome.stage.manifest.counts == {"kept": 1, "malformed": 0, "too_long": 1}
+    assert "tokens, but the model takes 900" in (config.output / "dropped-00000.jsonl").read_text()
 
 
 def test_nothing_but_long_prompts_is_an_error_with_the_counts(
@@ -235,5 +228,5 @@ def test_upstreams_own_examples_are_all_judged(
 
     outcome = run_judge(configure(inputs=str(path)))
 
-    assert outcome.counts == {"judged": 466, "malformed": 0}
-    assert sorted(row["index"] for row in _rows(outcome.folder).values()) == list(range(466))
+    assert outcome.stage.manifest.counts == {"kept": 466, "malformed": 0}
+    assert sorted(row["index"] for row in _rows(outcome.stage.folder).values()) == list(range(466))

@@ -6,13 +6,15 @@ from typing import Any
 import pytest
 
 from ste_fairseq2.chat import ChatRenderer
+from ste_fairseq2.engines.prompting import TokenPrompter
 from ste_fairseq2.engines.protocol import GenerationRequest, SamplingSettings
 from ste_fairseq2.errors import ChatTemplateError, ConfigError
 from ste_fairseq2.prompts import load_prompt
 from ste_fairseq2.records import JudgeInput, Message
 from ste_fairseq2.synthesis.judge_inputs import JudgeTask, RenderedInput
 from ste_fairseq2.synthesis.judgement import Judgement
-from ste_fairseq2.synthesis.judging import JudgePlan, judge_tasks
+from ste_fairseq2.synthesis.judging import JudgePlan, judging_tasks
+from ste_fairseq2.synthesis.tasks import finish_tasks
 from ste_fairseq2.verdicts import Verdict
 
 _SAMPLED = SamplingSettings(temperature=0.7)
@@ -33,18 +35,14 @@ def _plan(**fields: Any) -> JudgePlan:
 
 
 def _judge(
-    tasks: list[JudgeTask], plan: JudgePlan, engine: Any, renderer: ChatRenderer, **options: Any
+    tasks: list[JudgeTask], plan: JudgePlan, engine: Any, renderer: ChatRenderer
 ) -> tuple[list[Judgement], list[tuple[str, str, str]]]:
-    aside: list[tuple[str, str, str]] = []
-    judgements = judge_tasks(
-        tasks,
-        plan=plan,
-        engine=engine,
-        renderer=renderer,
-        set_aside=lambda task, reason, sentence: aside.append((task.id, reason, sentence)),
-        **options,
+    prompter = TokenPrompter(renderer)
+    finished = list(
+        finish_tasks((t for task in tasks for t in judging_tasks(task, plan, prompter)), engine)
     )
-    return list(judgements), aside
+    judgements = [task.judgement() for task in finished if task.row is not None]
+    return judgements, [(t.id, t.reason, t.detail["sentence"]) for t in finished if t.row is None]
 
 
 def _always(text: str) -> Any:
@@ -79,14 +77,6 @@ class TestOneSample:
         mute, _ = _judge(_tasks(1), _plan(), scripted_engine(_always("so")), renderer)
 
         assert (cut[0].verdict, mute[0].verdict) == (Verdict.TRUNCATED, Verdict.UNPARSEABLE)
-
-    def test_what_is_done_is_not_asked_again(self, scripted_engine: Any, renderer: ChatRenderer) -> None:
-        engine = scripted_engine(_always("[[A]]"))
-
-        judgements, _ = _judge(_tasks(3), _plan(), engine, renderer, is_done=lambda i: i == "p1")
-
-        assert sorted(j.id for j in judgements) == ["p0", "p2"]
-        assert len(engine.requests) == 2
 
     def test_rendered_prompts_are_shown_as_they_are(
         self, scripted_engine: Any, renderer: ChatRenderer
@@ -183,9 +173,8 @@ class TestSettingAside:
         judgements, aside = _judge(tasks, _plan(both_orders=True), engine, renderer)
 
         assert {j.pair_id for j in judgements} == {"p0"}
-        [(task_id, reason, sentence)] = aside
-        assert (task_id, reason) == ("long", "too_long")
-        assert "but the model takes 900 with the answer" in sentence
+        assert {item[:2] for item in aside} == {("long:0_1", "too_long"), ("long:1_0", "too_long")}
+        assert all("but the model takes 900 with the answer" in item[2] for item in aside)
 
     def test_a_pair_that_the_template_cannot_show_is_not_asked(
         self, scripted_engine: Any, renderer: ChatRenderer

@@ -1,0 +1,60 @@
+"""Trains the tiny model to reply in the form that each stage reads, whatever it is asked: real weights
+for tests that go from instructions to training data.
+
+The replies make no sense and the verdicts are a toss of a coin, which is what such a test needs: right
+and wrong judgements on every pair, and some replies that cannot be read.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ste_fairseq2.prompts import load_prompt
+from ste_fairseq2.records import Message
+
+_NOUNS: Final = ("tea", "owls", "maps", "rain", "iron", "jazz")
+_LABELS: Final = "Category: {}\nComplexity: 6\nLength: (b)"
+_CATEGORIES: Final = ("Knowledge and Reasoning", "Coding")
+
+
+def training_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield SFT rows: each kind of prompt in turn, on made-up instructions of many lengths."""
+    generator = random.Random(seed)
+    label, judge = load_prompt("label"), load_prompt("judge")
+    related = load_prompt("worse-related")
+    for number in range(count):
+        instruction, first, second = (_words(generator) for _ in range(3))
+        noun = generator.choice(_NOUNS)
+        answer = f"It is about {noun}."
+        shown = {"input": instruction, "generation": first}
+        pair = {"input": instruction, "response_a": first, "response_b": second}
+        prompts: list[tuple[Sequence[Message], str]] = [
+            ([Message("user", instruction)], answer),
+            (label.render({"input": instruction}), _LABELS.format(_CATEGORIES[0])),
+            (label.render({"input": instruction}), _LABELS.format(_CATEGORIES[number % 4 // 2])),
+            (
+                related.render(shown),
+                f"[User Question Modified]\nWhat of {noun}?\n"
+                f"[The start of Assistant's answer to the modified instruction]\n{answer}\n"
+                "[The end of Assistant's answer to the modified instruction]",
+            ),
+            (judge.render(pair), f"Both speak of {noun}.\n\n[[{generator.choice('AB')}]]"),
+            (judge.render(pair), f"One speaks of {noun}.\n\n[[{generator.choice('AB')}]]"),
+        ]
+        messages, target = prompts[number % len(prompts)]
+        yield {
+            "id": f"w{number}",
+            "messages": [message.to_row() for message in messages],
+            "tgt": target,
+        }
+
+
+def _words(generator: random.Random) -> str:
+    """Return text of up to forty words, so that the form of a prompt is all there is to learn."""
+    return " ".join(
+        "".join(generator.choices(string.ascii_lowercase, k=generator.randint(1, 9)))
+        for _ in range(generator.randint(2, 40))
+    )
