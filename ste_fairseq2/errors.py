@@ -114,8 +114,8 @@ class NoCheckpointError(InputError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(
-            f"`{folder}` holds no checkpoint (step_N); name the output folder of a training run that has "
-            "written one."
+            f"`{folder}` holds no checkpoint (step_N); name the output folder of a training run that "
+            "has written one."
         )
 
 

@@ -15,6 +15,8 @@ CHOSEN_REWARD: Final = "chosen_reward"
 REJECTED_REWARD: Final = "rejected_reward"
 REWARD_MARGIN: Final = "reward_margin"
 REWARD_ACCURACY: Final = "reward_accuracy"
+VERDICT_ACCURACY: Final = "verdict_accuracy"
+BOTH_ORDERS_RIGHT: Final = "both_orders_right"
 CHOSEN_LENGTH: Final = "chosen_length"
 REJECTED_LENGTH: Final = "rejected_length"
 
@@ -35,6 +37,12 @@ DESCRIPTORS: Final = (
     MetricDescriptor(
         REJECTED_LOGPS, "Rejected Log-Probability", _RANK + 6, format_as_float, higher_better=False
     ),
-    MetricDescriptor(CHOSEN_LENGTH, "Chosen Length (tokens)", _RANK + 7, format_as_float),
-    MetricDescriptor(REJECTED_LENGTH, "Rejected Length (tokens)", _RANK + 8, format_as_float),
+    MetricDescriptor(
+        VERDICT_ACCURACY, "Verdict Accuracy", _RANK + 7, format_as_float, higher_better=True
+    ),
+    MetricDescriptor(
+        BOTH_ORDERS_RIGHT, "Both Orders Right", _RANK + 8, format_as_float, higher_better=True
+    ),
+    MetricDescriptor(CHOSEN_LENGTH, "Chosen Length (tokens)", _RANK + 9, format_as_float),
+    MetricDescriptor(REJECTED_LENGTH, "Rejected Length (tokens)", _RANK + 10, format_as_float),
 )

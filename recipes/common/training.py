@@ -29,6 +29,7 @@ from ste_fairseq2.datasets.plan import (
 )
 from ste_fairseq2.datasets.prompted import PromptedDataset
 from ste_fairseq2.datasets.reader import PlannedDataReader, StepsOfEpoch
+from ste_fairseq2.datasets.verdict import VerdictRows
 from ste_fairseq2.errors import InputError
 from ste_fairseq2.models.export import export_checkpoint
 from ste_fairseq2.models.hf_folder import SIDECAR_NAME, copy_sidecar
@@ -70,9 +71,13 @@ def create_readers(
     section: PromptedDatasetSection,
     train: PromptedDataset[Any, BatchT],
     valid: PromptedDataset[Any, BatchT] | None,
+    verdicts: VerdictRows | None,
     prefix_tree: bool,
-) -> tuple[PlannedDataReader[BatchT], list[PlannedDataReader[BatchT]]]:
-    """Return the reader for training and those for validation, and fix the length of the run."""
+) -> tuple[PlannedDataReader[BatchT], list[PlannedDataReader[Any]]]:
+    """Return the reader for training and those for validation, and fix the length of the run.
+
+    :param verdicts: the rows of ``valid`` that have a verdict; their reader comes last.
+    """
     gangs, num_accumulate = context.gangs, config.trainer.grad_accumulation.num_batches
     steps = plan_training(
         train,
@@ -84,11 +89,17 @@ def create_readers(
     )
     fix_num_steps(context.resolver.resolve(RegimeSection), steps)
     reader = train.create_reader(steps, gangs, num_accumulate=num_accumulate)
-    if valid is None:
-        return reader, []
-    valid_steps = plan_validation(valid, section, num_ranks=gangs.dp.size, prefix_tree=prefix_tree)
 
-    return reader, [valid.create_reader(valid_steps, gangs)]
+    def plan(rows: PromptedDataset[Any, Any] | VerdictRows) -> StepsOfEpoch:
+        return plan_validation(rows, section, num_ranks=gangs.dp.size, prefix_tree=prefix_tree)
+
+    valid_readers: list[PlannedDataReader[Any]] = []
+    if valid is not None:
+        valid_readers.append(valid.create_reader(plan(valid), gangs))
+    if verdicts is not None:
+        valid_readers.append(verdicts.create_reader(plan(verdicts), gangs))
+
+    return reader, valid_readers
 
 
 def plan_training(
@@ -126,7 +137,7 @@ def plan_training(
 
 
 def plan_validation(
-    dataset: PromptedDataset[Any, Any],
+    dataset: PromptedDataset[Any, Any] | VerdictRows,
     section: PromptedDatasetSection,
     *,
     num_ranks: int,

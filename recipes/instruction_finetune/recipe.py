@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 from fairseq2.models.clm import CausalLM
 from fairseq2.recipe.base import Recipe, RecipeContext
+from fairseq2.recipe.evaluator import EvalUnit
 from fairseq2.task import Task
 from torch.nn import Module
 from typing_extensions import override
@@ -17,6 +18,7 @@ from recipes.common.training import (
     finish_trainer,
     measure_sides,
 )
+from recipes.common.verdict_unit import VerdictEvalUnit, find_verdicts
 from recipes.instruction_finetune.config import InstructionFinetuneConfig
 from recipes.instruction_finetune.unit import SftCriterion, SftEvalUnit, SftUnit
 from ste_fairseq2.datasets import SftDataset
@@ -39,18 +41,28 @@ class InstructionFinetuneRecipe(Recipe):
 
         dataset = context.get_dataset_as(SftDataset)
         measure_sides(context, config.dataset, dataset.train, dataset.valid)
+        verdicts = find_verdicts(dataset.valid, config.regime.score_metric)
 
         context.get_model_as(CausalLM)
         reader, valid_readers = create_readers(
-            context, config, config.dataset, dataset.train, dataset.valid, self._prefix_tree
+            context,
+            config,
+            config.dataset,
+            dataset.train,
+            dataset.valid,
+            verdicts,
+            self._prefix_tree,
         )
 
         clip_gradients(context)
-        criterion = SftCriterion(
-            context.get_data_parallel_model(), AnswerScorer(prefix_tree=self._prefix_tree)
-        )
+        model, scorer = context.get_data_parallel_model(), AnswerScorer(prefix_tree=self._prefix_tree)
+        criterion = SftCriterion(model, scorer)
         unit = SftUnit(criterion)
-        valid_units = [SftEvalUnit(criterion) for _ in valid_readers]
+        valid_units: list[EvalUnit[Any]] = []
+        if dataset.valid is not None:
+            valid_units.append(SftEvalUnit(criterion))
+        if verdicts is not None:
+            valid_units.append(VerdictEvalUnit(model, scorer, verdicts.num_pairs))
         trainer = context.create_trainer(unit, reader, valid_units, valid_readers)
 
         return finish_trainer(trainer, unit, context, config)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 from fairseq2.models.clm import CausalLM
 from fairseq2.recipe.base import Recipe, RecipeContext
 from fairseq2.recipe.composition import register_reference_model
+from fairseq2.recipe.evaluator import EvalUnit
 from fairseq2.runtime.dependency import DependencyContainer
 from fairseq2.task import Task
 from torch.nn import Module
@@ -19,6 +20,7 @@ from recipes.common.training import (
     finish_trainer,
     measure_sides,
 )
+from recipes.common.verdict_unit import VerdictEvalUnit, find_verdicts
 from recipes.preference_finetune.config import PreferenceFinetuneConfig
 from recipes.preference_finetune.unit import (
     PreferenceCriterion,
@@ -54,6 +56,7 @@ class PreferenceFinetuneRecipe(Recipe):
 
         dataset = context.get_dataset_as(PreferenceDataset)
         measure_sides(context, config.dataset, dataset.train, dataset.valid)
+        verdicts = find_verdicts(dataset.valid, config.regime.score_metric)
         if config.reference_model is None:
             load_reference_scores(context, config, dataset)
 
@@ -62,18 +65,24 @@ class PreferenceFinetuneRecipe(Recipe):
         if config.reference_model is not None:
             reference_model = context.get_model_as(CausalLM, "reference_model")
         reader, valid_readers = create_readers(
-            context, config, config.dataset, dataset.train, dataset.valid, self._prefix_tree
+            context,
+            config,
+            config.dataset,
+            dataset.train,
+            dataset.valid,
+            verdicts,
+            self._prefix_tree,
         )
 
         clip_gradients(context)
-        criterion = PreferenceCriterion(
-            context.get_data_parallel_model(),
-            reference_model,
-            AnswerScorer(prefix_tree=self._prefix_tree),
-            config.criterion,
-        )
+        model, scorer = context.get_data_parallel_model(), AnswerScorer(prefix_tree=self._prefix_tree)
+        criterion = PreferenceCriterion(model, reference_model, scorer, config.criterion)
         unit = PreferenceUnit(criterion)
-        valid_units = [PreferenceEvalUnit(criterion) for _ in valid_readers]
+        valid_units: list[EvalUnit[Any]] = []
+        if dataset.valid is not None:
+            valid_units.append(PreferenceEvalUnit(criterion))
+        if verdicts is not None:
+            valid_units.append(VerdictEvalUnit(model, scorer, verdicts.num_pairs))
         trainer = context.create_trainer(unit, reader, valid_units, valid_readers)
 
         return finish_trainer(trainer, unit, context, config)

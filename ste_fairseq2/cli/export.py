@@ -33,17 +33,9 @@ def run(argv: Sequence[str]) -> None:
         prog="fairseq2 lm export",
         description="Write a checkpoint as a Hugging Face folder that vLLM and transformers load.",
     )
-    from ste_fairseq2.native import preload_libsndfile
+    from ste_fairseq2.models.export_alone import export_alone
 
-    preload_libsndfile()
-    import fairseq2.recipe.base  # noqa: F401  # first, or fairseq2's modules import in a circle
-    from fairseq2 import init_fairseq2
-
-    from ste_fairseq2.models.export import export_checkpoint
-
-    resolver = init_fairseq2(no_progress=True)
-    export_checkpoint(
-        resolver,
+    export_alone(
         config.checkpoint_dir,
         config.checkpoint,
         config.output,

@@ -23,7 +23,7 @@ def run(argv: Sequence[str]) -> None:
         WorsenConfig,
         argv,
         prog="ste worsen",
-        description="Write a worse response to each instruction, which makes pairs with a known better side.",
+        description="Write a worse response to each instruction: pairs with a known better side.",
         epilog=_EPILOG,
     )
     print(describe_stage(run_worsen(config)))

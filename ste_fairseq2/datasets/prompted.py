@@ -104,7 +104,13 @@ class PromptedDataset(ABC, Generic[ExampleT, BatchT]):
 
     def encode(self, number: int) -> EncodedRow:
         """Return the token ids of a kept row."""
-        return self._encode(self.example(number))
+        example = self.example(number)
+
+        return self._encode(example, self.answers(example))
+
+    def encode_with(self, number: int, answers: Sequence[str]) -> EncodedRow:
+        """Return the token ids of a kept row's prompt with other answers than its own."""
+        return self._encode(self.example(number), answers)
 
     def measure(
         self,
@@ -125,7 +131,8 @@ class PromptedDataset(ABC, Generic[ExampleT, BatchT]):
         num_answers = len(self.answers(self._example_at(0)))
         lens = torch.zeros((len(self._refs), 1 + num_answers), dtype=torch.int64)
         for number in range(gangs.dp.rank, len(self._refs), gangs.dp.size):
-            encoded = self._encode(self._example_at(number))
+            example = self._example_at(number)
+            encoded = self._encode(example, self.answers(example))
             lens[number] = torch.tensor([len(encoded.prompt), *map(len, encoded.answers)])
         if gangs.dp.size > 1:
             on_device = lens.to(gangs.device)
@@ -159,15 +166,9 @@ class PromptedDataset(ABC, Generic[ExampleT, BatchT]):
 
         :param steps_of_epoch: gives the optimiser steps of an epoch; see ``plan``.
         """
-
-        def load(step: Step, k: int) -> BatchT:
-            numbers = step.batches[gangs.dp.rank][k]
-            if numbers:
-                return self.collate(step, numbers, is_filler=False)
-
-            return self.collate(step, step.batches[0][0], is_filler=True)
-
-        return PlannedDataReader(steps_of_epoch, load, num_accumulate=num_accumulate)
+        return PlannedDataReader(
+            steps_of_epoch, self.collate, rank=gangs.dp.rank, num_accumulate=num_accumulate
+        )
 
     def _index(self) -> tuple[list[int], str]:
         """Parse every row; return the number of each row's prompt and the digest of the data."""
@@ -188,7 +189,7 @@ class PromptedDataset(ABC, Generic[ExampleT, BatchT]):
 
         return self.parse(self._sources[ref.source][ref.index])
 
-    def _encode(self, example: ExampleT) -> EncodedRow:
+    def _encode(self, example: ExampleT, answers: Sequence[str]) -> EncodedRow:
         prompt = self.prompt(example)
         if not isinstance(prompt, str):
             ids = self._renderer.render_prompt(prompt)
@@ -197,4 +198,4 @@ class PromptedDataset(ABC, Generic[ExampleT, BatchT]):
         else:
             ids = self._renderer.encode_rendered(prompt)
 
-        return EncodedRow(ids, tuple(self._renderer.encode_answer(a) for a in self.answers(example)))
+        return EncodedRow(ids, tuple(self._renderer.encode_answer(a) for a in answers))

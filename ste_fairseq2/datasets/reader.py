@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from fairseq2.datasets import DataReader
 from typing_extensions import Self, override
@@ -12,8 +12,19 @@ from ste_fairseq2.datasets.plan import Step
 
 BatchT = TypeVar("BatchT")
 
+BatchT_co = TypeVar("BatchT_co", covariant=True)
+
 StepsOfEpoch: TypeAlias = Callable[[int], Sequence[Step]]
 """Gives the optimiser steps of an epoch; epochs count from 1."""
+
+
+class Collate(Protocol[BatchT_co]):
+    """Makes a batch of rows of a step.
+
+    A filler keeps a rank without rows in step with the others and must not be counted.
+    """
+
+    def __call__(self, step: Step, numbers: Sequence[int], *, is_filler: bool) -> BatchT_co: ...
 
 
 class PlannedDataReader(DataReader[BatchT], Generic[BatchT]):
@@ -22,15 +33,17 @@ class PlannedDataReader(DataReader[BatchT], Generic[BatchT]):
     def __init__(
         self,
         steps_of_epoch: StepsOfEpoch,
-        load: Callable[[Step, int], BatchT],
+        collate: Collate[BatchT],
         *,
-        num_accumulate: int,
+        rank: int,
+        num_accumulate: int = 1,
     ) -> None:
         """
-        :param load: makes the k-th batch of this rank in a step.
+        :param rank: the data-parallel rank whose batches these are.
         """
         self._steps_of_epoch = steps_of_epoch
-        self._load = load
+        self._collate = collate
+        self._rank = rank
         self._num_accumulate = num_accumulate
         self._epoch = 1
         self._next_step = 0
@@ -50,6 +63,13 @@ class PlannedDataReader(DataReader[BatchT], Generic[BatchT]):
         self._next_step += 1
 
         return [self._load(step, k) for k in range(len(step.batches[0]))]
+
+    def _load(self, step: Step, k: int) -> BatchT:
+        numbers = step.batches[self._rank][k]
+        if numbers:
+            return self._collate(step, numbers, is_filler=False)
+
+        return self._collate(step, step.batches[0][0], is_filler=True)
 
     @override
     def reset(self) -> None:

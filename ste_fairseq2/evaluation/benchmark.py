@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ste_fairseq2.evaluation.items import BenchmarkItem
 from ste_fairseq2.evaluation.judgements import Judgement
 from ste_fairseq2.jsonl import Row
+from ste_fairseq2.records import Message
+from ste_fairseq2.reward_models.protocol import Conversation
 from ste_fairseq2.verdicts import Verdict
 
 
@@ -27,11 +30,18 @@ class BenchmarkPair:
     better: Verdict
     """``A`` where the first answer is the better one, else ``B``."""
     subset: str | None = None
+    conversations: tuple[Conversation, Conversation] | None = None
+    """The conversations that end with each answer, where they are more than prompt and answer."""
+
+    @property
+    def key(self) -> str:
+        """Unique within the benchmark."""
+        return f"{self.subset}/{self.id}" if self.subset is not None else self.id
 
     def to_judge_input(self) -> dict[str, Any]:
         """Return the row that `ste judge` reads."""
         row = {
-            "id": f"{self.subset}/{self.id}" if self.subset is not None else self.id,
+            "id": self.key,
             "input": self.prompt,
             "response_a": self.answers[0],
             "response_b": self.answers[1],
@@ -41,6 +51,15 @@ class BenchmarkPair:
             row["subset"] = self.subset
 
         return row
+
+    def to_item(self) -> BenchmarkItem:
+        """Return what a reward model scores: the better answer, then the other."""
+        prompt = Message("user", self.prompt)
+        answers = self.conversations or tuple((prompt, Message("assistant", a)) for a in self.answers)
+        if self.better is Verdict.B:
+            answers = answers[::-1]
+
+        return BenchmarkItem(self.key, answers, subset=self.subset)
 
 
 @dataclass(frozen=True)
@@ -59,8 +78,19 @@ PairReader: TypeAlias = Callable[[str, Iterable[Row], Counter[str]], Iterator[Be
 The split's name is empty where the rows come from a single file.
 """
 
+ItemReader: TypeAlias = Callable[[str, Iterable[Row], Counter[str]], Iterator[BenchmarkItem]]
+"""The same for what a reward model scores."""
+
 Sections: TypeAlias = Mapping[str, Mapping[str, float]]
 """The subsets of each section with their weights."""
+
+
+@dataclass(frozen=True)
+class ScoredForm:
+    """A benchmark as reward models are scored on it, where that is not by its pairs."""
+
+    read: ItemReader
+    sections: Sections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +109,18 @@ class Benchmark:
     sections: Sections | None = None
     """A section's score is the weighted mean over its subsets, the final score the plain mean of the
     sections."""
+    scored: ScoredForm | None = None
+    """``None`` where reward models too are asked about the pairs."""
+
+    @property
+    def read_items(self) -> ItemReader:
+        """What maps rows to the answers that a reward model scores."""
+        if self.scored is not None:
+            return self.scored.read
+
+        return lambda split, rows, passed: (pair.to_item() for pair in self.read(split, rows, passed))
+
+    @property
+    def sections_of_scores(self) -> Sections | None:
+        """The sections of a reward model's scores."""
+        return self.scored.sections if self.scored is not None else self.sections

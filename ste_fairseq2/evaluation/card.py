@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from ste_fairseq2.evaluation import markdown
 from ste_fairseq2.evaluation.report import GroupReport
@@ -24,6 +24,15 @@ _COLUMNS: Mapping[str, str] = {
     "truncated": "truncated",
     "upstream": "upstream's way",
 }
+_COLUMNS_OF_SCORES: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "accuracy_of_decided": "without ties and unscored",
+    "length_controlled": "length-controlled",
+    "tie": "tie",
+    "unscored": "unscored",
+    "upstream": "upstream's way",
+}
+_WITH_INTERVAL_OF_SCORES = ("accuracy", "upstream")
 
 
 def render_card(evaluation: Evaluation) -> str:
@@ -48,7 +57,8 @@ def render_card(evaluation: Evaluation) -> str:
     for judge in evaluation.report.judges:
         if judge.vote_scores is not None and judge.calibration is not None:
             parts += [f"## Votes: {judge.key.judge or 'judge'}", _votes(judge)]
-    parts += ["## Cost", _cost(evaluation), "## How to read the figures", _GLOSSARY]
+    glossary = _GLOSSARY_OF_SCORES if evaluation.is_of_scores else _GLOSSARY
+    parts += ["## Cost", _cost(evaluation), "## How to read the figures", glossary]
 
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -57,7 +67,7 @@ def _provenance(evaluation: Evaluation) -> str:
     provenance = evaluation.provenance
     rows = [
         [name, str(provenance.details[name])]
-        for name in ("model", "prompt")
+        for name in ("model", "kind", "reference", "dtype", "prompt")
         if name in provenance.details
     ]
     rows += [[f"digest of the {name}", value] for name, value in sorted(provenance.digests.items())]
@@ -90,28 +100,32 @@ def _headline(evaluation: Evaluation) -> str:
     rows = []
     for judge in evaluation.report.judges:
         scores = judge.vote_scores if judge.vote_scores is not None else judge.scores
-        for title, name in evaluation.benchmark.headline.items():
+        for title, name in evaluation.headline.items():
             figure = markdown.percent(scores.figures[name], scores.intervals[name])
             rows.append([judge.key.judge or markdown.NONE, title, figure])
 
-    return markdown.table(["judge", "metric", "score"], rows, num_names=2)
+    return markdown.table([_source(evaluation), "metric", "score"], rows, num_names=2)
 
 
-def _figures(groups: Iterable[GroupReport], without_subset: str) -> str:
+def _figures(groups: Sequence[GroupReport], without_subset: str) -> str:
+    of_scores = groups[0].is_of_scores
+    columns = _COLUMNS_OF_SCORES if of_scores else _COLUMNS
+    with_interval = _WITH_INTERVAL_OF_SCORES if of_scores else _WITH_INTERVAL
     rows = []
     for group in groups:
         names = [group.key.subset or without_subset, group.key.judge or markdown.NONE]
-        rows.append([*names, str(group.scores.counts["pairs"]), *_cells(group.scores)])
+        pairs = str(group.scores.counts["pairs"])
+        rows.append([*names, pairs, *_cells(group.scores, columns, with_interval)])
 
-    return markdown.table(["subset", "judge", "pairs", *_COLUMNS.values()], rows, num_names=2)
+    header = ["subset", groups[0].source, "pairs", *columns.values()]
+
+    return markdown.table(header, rows, num_names=2)
 
 
-def _cells(scores: Scores) -> list[str]:
+def _cells(scores: Scores, columns: Iterable[str], with_interval: Container[str]) -> list[str]:
     return [
-        markdown.percent(
-            scores.figures[name], scores.intervals[name] if name in _WITH_INTERVAL else None
-        )
-        for name in _COLUMNS
+        markdown.percent(scores.figures[name], scores.intervals[name] if name in with_interval else None)
+        for name in columns
     ]
 
 
@@ -140,7 +154,8 @@ def _votes(judge: GroupReport) -> str:
         ]
         for b in judge.calibration.bins
     ]
-    figures = markdown.table(["of the votes", *_COLUMNS.values()], [["all", *_cells(judge.vote_scores)]])
+    cells = _cells(judge.vote_scores, _COLUMNS, _WITH_INTERVAL)
+    figures = markdown.table(["of the votes", *_COLUMNS.values()], [["all", *cells]])
     calibration = markdown.table(["confidence", "votes", "mean confidence", "accuracy"], rows)
     error = markdown.percent(judge.calibration.error)
 
@@ -151,16 +166,22 @@ def _cost(evaluation: Evaluation) -> str:
     rows = [
         [
             judge.key.judge or markdown.NONE,
-            str(judge.scores.counts["judgements"]),
+            str(judge.scores.counts["compared" if judge.is_of_scores else "judgements"]),
             _count(judge.cost.prompt_tokens),
             _count(judge.cost.completion_tokens),
         ]
         for judge in evaluation.report.judges
     ]
     seconds = evaluation.provenance.seconds
-    time = "" if seconds is None else f"\n\nSeconds of the judging run: {seconds:.1f}"
+    unit, work = ("comparisons", "scoring") if evaluation.is_of_scores else ("judgements", "judging")
+    time = "" if seconds is None else f"\n\nSeconds of the {work} run: {seconds:.1f}"
+    header = [_source(evaluation), unit, "prompt tokens", "generated tokens"]
 
-    return markdown.table(["judge", "judgements", "prompt tokens", "generated tokens"], rows) + time
+    return markdown.table(header, rows) + time
+
+
+def _source(evaluation: Evaluation) -> str:
+    return evaluation.report.judges[0].source
 
 
 def _count(value: int | None) -> str:
@@ -174,3 +195,13 @@ All figures are in percent; in parentheses the interval of a bootstrap over pair
 judged in both orders. *First slot*: verdicts for the answer shown first, 50 without a leaning.
 *Length-controlled*: the mean of the accuracies where the better answer is the longer one and where it is
 the shorter one. *Upstream's way*: one order at a time, anything but a win or a loss counts half."""
+
+_GLOSSARY_OF_SCORES = """\
+All figures are in percent; in parentheses the interval of a bootstrap over pairs, whose level
+`scores.json` names. A reward model scores one answer at a time, so no order and no slot can sway it, and
+there are no figures of those. *Accuracy*: the right answer has a higher score than every wrong one; an
+equal score is a *tie*, and *unscored* is a comparison with an answer that has no score (too long for the
+model, above all): neither is right. *Length-controlled*: the mean of the accuracies where the right
+answer is the longer one and where it is the shorter one. *Upstream's way*: as accuracy, but in
+RewardBench 2 a right answer that shares the highest score of four has its part of 1, and Ties has a
+formula of its own; over all subsets, Ties is left out."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from ste_fairseq2.errors import ConfigError
 from ste_fairseq2.evaluation import mappings
-from ste_fairseq2.evaluation.benchmark import Benchmark, HubSource
+from ste_fairseq2.evaluation.benchmark import Benchmark, HubSource, ScoredForm
 from ste_fairseq2.evaluation.rewardbench import PRIOR_SECTIONS, REWARDBENCH_SECTIONS
 from ste_fairseq2.evaluation.rewardbench2 import REWARDBENCH2_SECTIONS, TIES, combine_pairs
 
@@ -41,12 +41,13 @@ _BENCHMARKS: Final = (
     ),
     Benchmark(
         name="rewardbench2",
-        summary="RewardBench 2 without Ties, each right answer against its three wrong ones",
+        summary="RewardBench 2; judges see each right answer against its three wrong ones, and no Ties",
         source=HubSource("allenai/reward-bench-2", ("test",)),
         read=mappings.read_rewardbench2,
         combine=combine_pairs,
         headline={"best of four, mean of orders": "mean"},
         sections={name: w for name, w in REWARDBENCH2_SECTIONS.items() if name != TIES},
+        scored=ScoredForm(mappings.read_rewardbench2_items, REWARDBENCH2_SECTIONS),
     ),
     Benchmark(
         name="llmbar",

@@ -33,10 +33,13 @@ COMPARED: Final = (
     "accuracy",
     "first_slot",
     "length_controlled",
+    "tie",
     "unparseable",
     "truncated",
+    "unscored",
     "upstream",
 )
+"""A comparison has those that both of its sides have: a reward model has no order and no slot."""
 
 _Pairs = Mapping[tuple[str | None, str], FloatArray]
 """The row of each pair, by subset and id."""
@@ -169,17 +172,18 @@ def _compare(
     old, new = compute_figures(sums[:num_columns]), compute_figures(sums[num_columns:])
     old_samples = compute_figures(resampled[:, :num_columns])
     new_samples = compute_figures(resampled[:, num_columns:])
+    compared = [figure for figure in COMPARED if figure in old and figure in new]
 
     return Comparison(
         name=name,
         num_shared=len(shared),
-        first={figure: optional(float(old[figure])) for figure in COMPARED},
+        first={figure: optional(float(old[figure])) for figure in compared},
         figures={
             figure: Difference(
                 value=optional(float(new[figure])),
                 difference=optional(float(new[figure] - old[figure])),
                 interval=bootstrap.interval(new_samples[figure] - old_samples[figure]),
             )
-            for figure in COMPARED
+            for figure in compared
         },
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.evaluation.benchmark import Benchmark, BenchmarkPair
+from ste_fairseq2.evaluation.benchmark import Benchmark, BenchmarkPair, Sections
 from ste_fairseq2.evaluation.bootstrap import Bootstrap
 from ste_fairseq2.evaluation.card import render_card
 from ste_fairseq2.evaluation.frozen import match_by_order, read_shuffled
@@ -68,18 +68,43 @@ def evaluate(
     evaluation = Evaluation(
         benchmark=benchmark,
         report=report,
-        sections=_score_sections(benchmark, report, plan.bootstrap),
+        sections=score_all_sections(
+            benchmark.sections if benchmark is not None else None, report, plan.bootstrap
+        ),
         provenance=provenance,
         counts=dict(found.counts),
         passed_over=passed_over or {},
         num_missing=_count_missing(benchmark, pairs, report),
         prior=read_prior(plan.prior) if plan.prior is not None else None,
     )
-    write_text(plan.output / SCORES_NAME, json.dumps(evaluation.to_row(), indent=2) + "\n")
-    write_text(plan.output / CARD_NAME, render_card(evaluation))
-    write_pairs(plan.output, [(group.key, group.scored_table) for group in report.groups])
+    write_evaluation(plan.output, evaluation)
 
     return evaluation
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
+    """Write scores, card and pair tables."""
+    write_text(folder / SCORES_NAME, json.dumps(evaluation.to_row(), indent=2) + "\n")
+    write_text(folder / CARD_NAME, render_card(evaluation))
+    groups = evaluation.report.groups
+    write_pairs(folder, [(group.key, group.scored_table) for group in groups])
+
+
+def score_all_sections(
+    sections: Sections | None, report: Report, bootstrap: Bootstrap
+) -> tuple[SectionReport, ...]:
+    """Score the sections for each judge; there are none where the benchmark has none."""
+    if sections is None:
+        return ()
+
+    return tuple(
+        score_sections(
+            sections,
+            [group for group in report.groups if group.key.judge == judge.key.judge],
+            bootstrap,
+        )
+        for judge in report.judges
+    )
 
 
 def _read(plan: EvaluationPlan, provenance: Provenance, pairs: Sequence[BenchmarkPair]) -> JudgementSet:
@@ -92,22 +117,6 @@ def _read(plan: EvaluationPlan, provenance: Provenance, pairs: Sequence[Benchmar
         Quarantine(plan.output, limit=plan.quarantine_limit),
         judge=plan.judge if plan.judge is not None else provenance.judge,
         complete=match_by_order(pairs, shuffled) if pairs else None,
-    )
-
-
-def _score_sections(
-    benchmark: Benchmark | None, report: Report, bootstrap: Bootstrap
-) -> tuple[SectionReport, ...]:
-    if benchmark is None or benchmark.sections is None:
-        return ()
-
-    return tuple(
-        score_sections(
-            benchmark.sections,
-            [group for group in report.groups if group.key.judge == judge.key.judge],
-            bootstrap,
-        )
-        for judge in report.judges
     )
 
 

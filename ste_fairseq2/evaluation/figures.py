@@ -34,6 +34,18 @@
 ``upstream``, ``upstream_0_1``, ``upstream_1_0``
     Upstream's own scoring: 1 for a win, 0 for a loss and 0.5 for anything else, by its benchmark
     parser. One order at a time is how published figures were made.
+
+A reward model scores one answer at a time, so there is no order and no slot. It has ``accuracy``,
+``accuracy_of_decided``, ``length_controlled`` and ``tie`` as above, where right is a right answer with a
+higher score than every wrong one, and
+
+``unscored``
+    Comparisons with an answer that has no score, among all. They are not right.
+``upstream``
+    Upstream's own scoring: 1 for right, else 0; in RewardBench 2 a right answer that shares the highest
+    score has its part of 1, and Ties is scored by its formula. Over all subsets, Ties is left out.
+``ties_…``
+    The parts of that formula, for Ties alone; see ``rewardbench2.py``.
 """
 
 from __future__ import annotations
@@ -43,6 +55,7 @@ from typing import Final
 import numpy as np
 
 from ste_fairseq2.evaluation.pairs import Column, FloatArray
+from ste_fairseq2.evaluation.rewardbench2 import ties_total
 
 FIGURES: Final = (
     "order_0_1",
@@ -67,21 +80,19 @@ FIGURES: Final = (
 
 
 def compute_figures(sums: FloatArray) -> dict[str, FloatArray]:
-    """Return every figure of :data:`FIGURES` from column sums.
+    """Return the figures that the source of column sums has: every one of :data:`FIGURES` for a judge.
 
-    :param sums: shape (…, columns); the figures have shape (…), with NaN where a figure is undefined.
+    :param sums: shape (…, columns), all of judgements or all of scores; the figures have shape (…), with
+        NaN where a figure is undefined.
     """
+    if of_scores(sums):
+        return _figures_of_scores(sums)
 
     def ratio(over: Column, under: Column) -> FloatArray:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            quotient: FloatArray = np.divide(sums[..., over], sums[..., under])
-
-        return quotient
+        return _quotient(sums[..., over], sums[..., under])
 
     order_0_1 = ratio(Column.RIGHT_0_1, Column.JUDGED_0_1)
     order_1_0 = ratio(Column.RIGHT_1_0, Column.JUDGED_1_0)
-    longer = ratio(Column.RIGHT_LONGER, Column.JUDGED_LONGER)
-    shorter = ratio(Column.RIGHT_SHORTER, Column.JUDGED_SHORTER)
 
     return {
         "order_0_1": order_0_1,
@@ -95,7 +106,7 @@ def compute_figures(sums: FloatArray) -> dict[str, FloatArray]:
         "better_first": ratio(Column.RIGHT_BETTER_FIRST, Column.JUDGED_BETTER_FIRST),
         "better_last": ratio(Column.RIGHT_BETTER_LAST, Column.JUDGED_BETTER_LAST),
         "first_slot": ratio(Column.FIRST, Column.DECIDED),
-        "length_controlled": (longer + shorter) / 2,
+        "length_controlled": _length_controlled(sums),
         "tie": ratio(Column.TIE, Column.JUDGED),
         "unparseable": ratio(Column.UNPARSEABLE, Column.JUDGED),
         "truncated": ratio(Column.TRUNCATED, Column.JUDGED),
@@ -103,3 +114,49 @@ def compute_figures(sums: FloatArray) -> dict[str, FloatArray]:
         "upstream_0_1": ratio(Column.UPSTREAM_0_1, Column.JUDGED_0_1),
         "upstream_1_0": ratio(Column.UPSTREAM_1_0, Column.JUDGED_1_0),
     }
+
+
+def of_scores(sums: FloatArray) -> bool:
+    """Tell whether column sums come of a reward model's scores."""
+    return bool(np.any(sums[..., Column.SCORED] > 0))
+
+
+def _figures_of_scores(sums: FloatArray) -> dict[str, FloatArray]:
+    def ratio(over: Column, under: Column) -> FloatArray:
+        return _quotient(sums[..., over], sums[..., under])
+
+    figures = {
+        "accuracy": ratio(Column.RIGHT, Column.JUDGED),
+        "accuracy_of_decided": ratio(Column.RIGHT, Column.DECIDED),
+        "length_controlled": _length_controlled(sums),
+        "tie": ratio(Column.TIE, Column.JUDGED),
+        "unscored": ratio(Column.UNSCORED, Column.JUDGED),
+    }
+    num_ties = sums[..., Column.REF] + sums[..., Column.TIED]
+    others = sums[..., Column.JUDGED] - num_ties
+    if np.any(others > 0):
+        return figures | {"upstream": _quotient(sums[..., Column.UPSTREAM], others)}
+    # A part that no prompt tells about is 0, as it is upstream.
+    ties = {
+        "ties_ref_accuracy": np.nan_to_num(ratio(Column.REF_RIGHT, Column.REF)),
+        "ties_tied_accuracy": np.nan_to_num(ratio(Column.TIED_RIGHT, Column.TIED)),
+        "ties_preferred": np.nan_to_num(ratio(Column.PREFERRED, Column.TIED_WITH_REF)),
+        "ties_preferred_hard": np.nan_to_num(ratio(Column.PREFERRED_HARD, Column.TIED_WITH_REF)),
+        "ties_margin_score": np.nan_to_num(ratio(Column.MARGIN_SCORE, Column.TIED_WITH_REF)),
+    }
+
+    return figures | ties | {"upstream": ties_total(*ties.values())}
+
+
+def _length_controlled(sums: FloatArray) -> FloatArray:
+    longer = _quotient(sums[..., Column.RIGHT_LONGER], sums[..., Column.JUDGED_LONGER])
+    shorter = _quotient(sums[..., Column.RIGHT_SHORTER], sums[..., Column.JUDGED_SHORTER])
+
+    return (longer + shorter) / 2
+
+
+def _quotient(over: FloatArray, under: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        quotient: FloatArray = np.divide(over, under)
+
+    return quotient

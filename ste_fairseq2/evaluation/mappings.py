@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ste_fairseq2.evaluation.benchmark import BenchmarkPair
-from ste_fairseq2.evaluation.rewardbench2 import TIES
+from ste_fairseq2.evaluation.items import BenchmarkItem, ItemRule
+from ste_fairseq2.evaluation.rewardbench2 import TIES, is_ties_id
 from ste_fairseq2.jsonl import Row
-from ste_fairseq2.records import read_messages
+from ste_fairseq2.records import Message, read_messages
+from ste_fairseq2.reward_models.protocol import Conversation
 from ste_fairseq2.verdicts import Verdict
 
 TIED: Final = "neither_answer_is_better"
@@ -61,17 +63,37 @@ def read_rewardbench2(
         if subset == TIES:
             passed_over[NEEDS_RATINGS] += 1
             continue
-        chosen, rejected = _texts(row, "chosen"), _texts(row, "rejected")
-        if len(chosen) != 1:
-            row.fail("chosen", f"must hold one answer, but has {len(chosen)}.")
+        (chosen,), rejected = _chosen(row, 1), read_texts(row, "rejected")
         for number, answer in enumerate(rejected):
             yield BenchmarkPair(
                 id=f"{row.require('id')}#{number}",
                 prompt=row.non_empty_text("prompt"),
-                answers=(chosen[0], answer),
+                answers=(chosen, answer),
                 better=Verdict.A,
                 subset=subset,
             )
+
+
+def read_rewardbench2_items(
+    split: str, rows: Iterable[Row], passed_over: Counter[str]
+) -> Iterator[BenchmarkItem]:
+    """RewardBench 2 for a reward model: all answers to a prompt, with those of the Ties subset."""
+    for row in rows:
+        subset, name = row.text("subset"), str(row.require("id"))
+        is_ties = subset == TIES
+        if is_ties and not is_ties_id(name):
+            row.fail("id", f"must be ref:<n> or tied:<n>, but is {name!r}.")
+        right, wrong = _chosen(row, None if is_ties else 1), read_texts(row, "rejected")
+        if not wrong:
+            row.fail("rejected", "must hold an answer.")
+        prompt = Message("user", row.non_empty_text("prompt"))
+        yield BenchmarkItem(
+            id=f"{subset}/{name}",
+            answers=tuple((prompt, Message("assistant", answer)) for answer in (*right, *wrong)),
+            num_right=len(right),
+            subset=subset,
+            rule=ItemRule.TIES if is_ties else ItemRule.BEST_OF,
+        )
 
 
 def read_llmbar(split: str, rows: Iterable[Row], passed_over: Counter[str]) -> Iterator[BenchmarkPair]:
@@ -166,6 +188,7 @@ def read_mt_bench(split: str, rows: Iterable[Row], passed_over: Counter[str]) ->
             ),
             better=Verdict.A if winner == "model_a" else Verdict.B,
             subset=f"turn-{turn}",
+            conversations=_up_to(row, turn) if turn > 1 else None,
         )
 
 
@@ -185,29 +208,52 @@ class _Ids:
 
 
 def _chosen_rejected(row: Row, subset: str | None, ids: _Ids) -> BenchmarkPair:
+    turns = read_prompt(row)
+    chosen, rejected = row.text("chosen"), row.text("rejected")
+    conversations = (
+        (*turns, Message("assistant", chosen)),
+        (*turns, Message("assistant", rejected)),
+    )
+
     return BenchmarkPair(
         id=ids.take(row, "id", subset),
-        prompt=_prompt(row),
-        answers=(row.text("chosen"), row.text("rejected")),
+        prompt=_written_out(turns),
+        answers=(chosen, rejected),
         better=Verdict.A,
         subset=subset,
+        conversations=conversations if len(turns) > 1 else None,
     )
 
 
-def _prompt(row: Row) -> str:
-    """Return a prompt that is text, or a conversation written out."""
+def read_prompt(row: Row) -> tuple[Message, ...]:
+    """Return a prompt that is text, or a conversation."""
     if isinstance(row.data.get("prompt"), str):
-        return row.non_empty_text("prompt")
+        return (Message("user", row.non_empty_text("prompt")),)
     messages = read_messages(row, "prompt")
     if messages is None:
         row.fail("prompt", "must be a string or a list of messages.")
+
+    return messages
+
+
+def _written_out(messages: tuple[Message, ...]) -> str:
+    """Return a conversation as a judge is shown it."""
     if len(messages) == 1:
         return messages[0].content
 
     return "\n\n".join(f"{m.role.capitalize()}: {m.content}" for m in messages)
 
 
-def _texts(row: Row, field: str) -> list[str]:
+def _chosen(row: Row, count: int | None) -> list[str]:
+    """Return the right answers: so many, or one at least where ``count`` is ``None``."""
+    chosen = read_texts(row, "chosen")
+    if not chosen or count not in (None, len(chosen)):
+        row.fail("chosen", f"must hold {count or 'at least one'} answer, but has {len(chosen)}.")
+
+    return chosen
+
+
+def read_texts(row: Row, field: str) -> list[str]:
     values = row.require(field)
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         row.fail(field, "must be a list of strings.")
@@ -244,6 +290,21 @@ def _turns(row: Row, field: str, role: str, turn: int) -> list[str]:
         row.fail(field, f"must hold {turn} {role} message(s), but has {len(texts)}.")
 
     return texts
+
+
+def _up_to(row: Row, turn: int) -> tuple[Conversation, Conversation]:
+    """Return both conversations up to the answer of a turn that they have."""
+    first, second = (
+        _cut(read_messages(row, field) or (), turn) for field in ("conversation_a", "conversation_b")
+    )
+
+    return first, second
+
+
+def _cut(messages: Conversation, turn: int) -> Conversation:
+    answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
+
+    return messages[: answers[turn - 1] + 1]
 
 
 def _numbered(texts: list[str]) -> str:

@@ -59,6 +59,19 @@ class Column(IntEnum):
     """Points in upstream's way: 1 for a win, 0 for a loss, 0.5 for anything else."""
     UPSTREAM_0_1 = 24
     UPSTREAM_1_0 = 25
+    SCORED = 26
+    """Comparisons that come of a reward model's scores, not of judgements; also under JUDGED."""
+    UNSCORED = 27
+    """… and have an answer without a score."""
+    REF = 28
+    """Prompts of RewardBench 2's Ties (its columns: see ``rewardbench2.py``); also under JUDGED."""
+    REF_RIGHT = 29
+    TIED = 30
+    TIED_RIGHT = 31
+    TIED_WITH_REF = 32
+    PREFERRED = 33
+    PREFERRED_HARD = 34
+    MARGIN_SCORE = 35
 
 
 @dataclass(frozen=True)
@@ -133,14 +146,23 @@ def _fill(row: FloatArray, judgements: Sequence[Judgement]) -> None:
             row[Column.JUDGED_BETTER_LAST] += 1
             row[Column.RIGHT_BETTER_LAST] += is_right
 
-        if judgement.length_gap is not None:
-            longer = 0.5 if judgement.length_gap == 0 else float(judgement.length_gap > 0)
-            row[Column.JUDGED_LONGER] += longer
-            row[Column.RIGHT_LONGER] += longer * is_right
-            row[Column.JUDGED_SHORTER] += 1 - longer
-            row[Column.RIGHT_SHORTER] += (1 - longer) * is_right
+        fill_lengths(row, judgement.length_gap, is_right=is_right)
 
     _fill_both_orders(row, judgements)
+
+
+def fill_lengths(row: FloatArray, gap: int | None, *, is_right: bool) -> None:
+    """Add to the columns of the longer and the shorter answer.
+
+    :param gap: characters of the better answer less those of the worse; ``None`` where not known.
+    """
+    if gap is None:
+        return
+    longer = 0.5 if gap == 0 else float(gap > 0)
+    row[Column.JUDGED_LONGER] += longer
+    row[Column.RIGHT_LONGER] += longer * is_right
+    row[Column.JUDGED_SHORTER] += 1 - longer
+    row[Column.RIGHT_SHORTER] += (1 - longer) * is_right
 
 
 def _fill_both_orders(row: FloatArray, judgements: Sequence[Judgement]) -> None:

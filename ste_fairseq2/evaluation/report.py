@@ -8,6 +8,7 @@ from typing import Any
 
 from ste_fairseq2.evaluation.bootstrap import Bootstrap
 from ste_fairseq2.evaluation.calibration import Calibration, VotedAnswer, calibrate
+from ste_fairseq2.evaluation.figures import of_scores
 from ste_fairseq2.evaluation.judgements import GroupKey, Judgement, sum_tokens
 from ste_fairseq2.evaluation.pairs import PairTable, concatenate, tabulate
 from ste_fairseq2.evaluation.scores import Scores, score_table
@@ -36,6 +37,16 @@ class GroupReport:
     scores: Scores
     vote_scores: Scores | None
     calibration: Calibration | None
+
+    @property
+    def is_of_scores(self) -> bool:
+        """Whether a reward model's scores were compared; else a judge's verdicts."""
+        return of_scores(self.table.sums)
+
+    @property
+    def source(self) -> str:
+        """What gave the verdicts or the scores, for people."""
+        return "reward model" if self.is_of_scores else "judge"
 
     @property
     def scored_table(self) -> PairTable:
@@ -74,8 +85,24 @@ class Report:
 
 def score_all(groups: Mapping[GroupKey, Sequence[Judgement]], bootstrap: Bootstrap) -> Report:
     """Score each group, and each judge over all of its groups."""
-    reports = [_score_group(key, groups[key], bootstrap) for key in sorted(groups, key=_sort_key)]
-    judges = sorted({key.judge for key in groups}, key=lambda judge: judge or "")
+    return _score_judges(
+        [_score_group(key, groups[key], bootstrap) for key in sorted(groups, key=_sort_key)], bootstrap
+    )
+
+
+def score_tables(tables: Mapping[GroupKey, tuple[PairTable, Cost]], bootstrap: Bootstrap) -> Report:
+    """Score what is tabulated already: the comparisons of reward models."""
+    return _score_judges(
+        [
+            _report(key, table, None, (), cost, bootstrap)
+            for key, (table, cost) in sorted(tables.items(), key=lambda entry: _sort_key(entry[0]))
+        ],
+        bootstrap,
+    )
+
+
+def _score_judges(reports: Sequence[GroupReport], bootstrap: Bootstrap) -> Report:
+    judges = sorted({report.key.judge for report in reports}, key=lambda judge: judge or "")
     overall = [
         _score_together(judge, [r for r in reports if r.key.judge == judge], bootstrap)
         for judge in judges

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from ste_fairseq2.evaluation.rewardbench import leaderboard_score
 from ste_fairseq2.evaluation.sections import SectionReport
 
 SCORES_NAME: Final = "scores.json"
+
+_HEADLINE_OF_SCORES: Final = {"accuracy": "accuracy", "accuracy in upstream's way": "upstream"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,19 @@ class Evaluation:
     """Pairs of the benchmark that have no judgement; ``None`` without a benchmark."""
     prior: float | None
     """The score of the prior sets, where they were run too."""
+
+    @property
+    def is_of_scores(self) -> bool:
+        """Whether a reward model's scores were compared; else a judge's verdicts."""
+        return any(judge.is_of_scores for judge in self.report.judges)
+
+    @property
+    def headline(self) -> Mapping[str, str]:
+        """The figures that are the benchmark's metric, by the names it is known by."""
+        if self.benchmark is None:
+            return {}
+
+        return _HEADLINE_OF_SCORES if self.is_of_scores else self.benchmark.headline
 
     def leaderboard_score(self, section: SectionReport) -> float | None:
         """Return RewardBench's final score with the prior sets at half weight."""
@@ -53,7 +69,7 @@ class Evaluation:
         if self.benchmark is not None:
             row["benchmark"] = {
                 "name": self.benchmark.name,
-                "headline": dict(self.benchmark.headline),
+                "headline": dict(self.headline),
                 "pairs_missing": self.num_missing,
                 "rows_passed_over": self.passed_over,
                 "sections": [

@@ -8,16 +8,22 @@ wrong one, and the right ones closer to each other than to the wrong ones.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from ste_fairseq2.evaluation.benchmark import Sections
 from ste_fairseq2.evaluation.judgements import Judgement, Standing, standing
+from ste_fairseq2.evaluation.pairs import FloatArray
 from ste_fairseq2.evaluation.voting import vote_per_order
 from ste_fairseq2.verdicts import Verdict
 
+NumberT = TypeVar("NumberT", float, FloatArray)
+
 TIES: Final = "Ties"
+
+_TIES_ID: Final = re.compile(r"(?:ref|tied):(.+)")
 
 REWARDBENCH2_SECTIONS: Final[Sections] = {
     name: {name: 1} for name in ("Factuality", "Focus", "Math", "Precise IF", "Safety", TIES)
@@ -59,13 +65,39 @@ class TiesScore:
 
     @property
     def total(self) -> float:
-        return (
-            0.30 * self.tied_accuracy
-            + 0.30 * self.ref_accuracy
-            + 0.20 * self.preferred
-            + 0.20 * self.preferred_hard
-            + 0.01 * self.margin_score
+        return ties_total(
+            self.ref_accuracy,
+            self.tied_accuracy,
+            self.preferred,
+            self.preferred_hard,
+            self.margin_score,
         )
+
+
+def ties_total(
+    ref_accuracy: NumberT,
+    tied_accuracy: NumberT,
+    preferred: NumberT,
+    preferred_hard: NumberT,
+    margin_score: NumberT,
+) -> NumberT:
+    """Return the score of the Ties subset from its parts, which :class:`TiesScore` explains."""
+    return (
+        0.30 * tied_accuracy
+        + 0.30 * ref_accuracy
+        + 0.20 * preferred
+        + 0.20 * preferred_hard
+        + 0.01 * margin_score
+    )
+
+
+def is_ties_id(name: str) -> bool:
+    return _TIES_ID.fullmatch(name) is not None
+
+
+def ties_number(name: str) -> str:
+    """Return the ``<n>`` that a prompt and its reference share."""
+    return name.partition(":")[2]
 
 
 def best_of(ratings: Sequence[float]) -> float:

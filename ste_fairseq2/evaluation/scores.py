@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ste_fairseq2.evaluation.bootstrap import Bootstrap, Interval
-from ste_fairseq2.evaluation.figures import compute_figures
+from ste_fairseq2.evaluation.figures import compute_figures, of_scores
 from ste_fairseq2.evaluation.pairs import Column, PairTable
+
+_COUNTS: Final = {
+    "pairs_both_orders": Column.COMPLETE,
+    "judgements": Column.JUDGED,
+    "judgements_0_1": Column.JUDGED_0_1,
+    "judgements_1_0": Column.JUDGED_1_0,
+    "correct_0_1": Column.RIGHT_0_1,
+    "correct_1_0": Column.RIGHT_1_0,
+    "correct_both": Column.BOTH_RIGHT,
+    "equal": Column.AGREE,
+    "tie": Column.TIE,
+    "unparseable": Column.UNPARSEABLE,
+    "truncated": Column.TRUNCATED,
+}
+
+_COUNTS_OF_SCORES: Final = {
+    "compared": Column.JUDGED,
+    "correct": Column.RIGHT,
+    "tie": Column.TIE,
+    "unscored": Column.UNSCORED,
+}
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The figures of a table of pairs; one that is not defined is ``None``."""
+    """The figures that the source of a table has; one that is not defined is ``None``."""
 
     figures: Mapping[str, float | None]
     intervals: Mapping[str, Interval | None]
@@ -50,19 +71,7 @@ def optional(value: float) -> float | None:
 
 def _counts(table: PairTable) -> dict[str, int | float]:
     sums = table.sums
-    columns = {
-        "pairs_both_orders": Column.COMPLETE,
-        "judgements": Column.JUDGED,
-        "judgements_0_1": Column.JUDGED_0_1,
-        "judgements_1_0": Column.JUDGED_1_0,
-        "correct_0_1": Column.RIGHT_0_1,
-        "correct_1_0": Column.RIGHT_1_0,
-        "correct_both": Column.BOTH_RIGHT,
-        "equal": Column.AGREE,
-        "tie": Column.TIE,
-        "unparseable": Column.UNPARSEABLE,
-        "truncated": Column.TRUNCATED,
-    }
+    columns = _COUNTS_OF_SCORES if of_scores(sums) else _COUNTS
 
     return {"pairs": len(table.ids)} | {name: _whole(float(sums[c])) for name, c in columns.items()}
 

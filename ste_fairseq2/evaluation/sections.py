@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ste_fairseq2.evaluation.benchmark import Sections
 from ste_fairseq2.evaluation.bootstrap import Bootstrap, Interval
@@ -28,11 +28,11 @@ class SectionScores:
 
 @dataclass(frozen=True)
 class SectionReport:
-    """Every figure of :data:`SECTION_FIGURES` over the sections, for one judge."""
+    """The figures of :data:`SECTION_FIGURES` that a judge has, over the sections."""
 
     judge: str | None
-    of_votes: bool
-    """Whether the votes were scored, not the single judgements."""
+    of: Literal["judgements", "votes", "scores"]
+    """What was scored."""
     missing: tuple[str, ...]
     """Sections without any subset, which score 0."""
     unused: tuple[str, ...]
@@ -49,7 +49,7 @@ class SectionReport:
     def to_row(self) -> dict[str, Any]:
         return {
             "judge": self.judge,
-            "of": "votes" if self.of_votes else "judgements",
+            "of": self.of,
             "missing_sections": list(self.missing),
             "subsets_in_no_section": list(self.unused),
         } | {
@@ -69,7 +69,7 @@ def score_sections(
         for subset, table in tables.items()
     }
     figures = {}
-    for name in SECTION_FIGURES:
+    for name in (name for name in SECTION_FIGURES if all(name in f for f in points.values())):
         values = _with_final(sections, {subset: f[name] for subset, f in points.items()})
         samples = _with_final(sections, {subset: f[name] for subset, f in resampled.items()})
         figures[name] = SectionScores(
@@ -80,11 +80,18 @@ def score_sections(
 
     return SectionReport(
         judge=groups[0].key.judge,
-        of_votes=any(group.voted is not None for group in groups),
+        of=_source(groups),
         missing=tuple(missing_sections(sections, tables)),
         unused=tuple(sorted(tables.keys() - named)),
         figures=figures,
     )
+
+
+def _source(groups: Sequence[GroupReport]) -> Literal["judgements", "votes", "scores"]:
+    if any(group.is_of_scores for group in groups):
+        return "scores"
+
+    return "votes" if any(group.voted is not None for group in groups) else "judgements"
 
 
 def _with_final(

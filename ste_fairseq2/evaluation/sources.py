@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from ste_fairseq2.errors import ConfigError, EmptyDataError, InputError, MissingPathError
 from ste_fairseq2.evaluation.benchmark import Benchmark, BenchmarkPair, HubSource
+from ste_fairseq2.evaluation.items import BenchmarkItem
 from ste_fairseq2.jsonl import DATA_SUFFIXES, Row, read_rows
+
+ReadT = TypeVar("ReadT", BenchmarkPair, BenchmarkItem)
 
 _SUFFIXES: Final = (*DATA_SUFFIXES, ".json", ".parquet")
 
@@ -22,14 +25,38 @@ def load_pairs(benchmark: Benchmark, data: Path | None) -> tuple[list[BenchmarkP
     :raises InputError: the data is not there, or is not the benchmark's.
     :raises EmptyDataError: it holds no pair.
     """
+    return _load(benchmark, data, benchmark.read)
+
+
+def load_items(benchmark: Benchmark, data: Path | None) -> tuple[list[BenchmarkItem], Counter[str]]:
+    """Return what a reward model scores of a benchmark; otherwise as :func:`load_pairs`.
+
+    :raises InputError: two of them have the same name.
+    """
+    items, passed_over = _load(benchmark, data, benchmark.read_items)
+    repeated = [name for name, count in Counter(item.id for item in items).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"benchmark `{benchmark.name}` has several items `{repeated[0]}` ({len(repeated)} such); "
+            "an id must be unique within its subset."
+        )
+
+    return items, passed_over
+
+
+def _load(
+    benchmark: Benchmark,
+    data: Path | None,
+    read: Callable[[str, Iterable[Row], Counter[str]], Iterator[ReadT]],
+) -> tuple[list[ReadT], Counter[str]]:
     passed_over: Counter[str] = Counter()
-    pairs: list[BenchmarkPair] = []
+    found: list[ReadT] = []
     for split, rows in _load_splits(benchmark, data):
-        pairs.extend(benchmark.read(split, rows, passed_over))
-    if not pairs:
+        found.extend(read(split, rows, passed_over))
+    if not found:
         raise EmptyDataError(f"benchmark `{benchmark.name}`", passed_over)
 
-    return pairs, passed_over
+    return found, passed_over
 
 
 def _load_splits(benchmark: Benchmark, data: Path | None) -> Iterator[tuple[str, Iterable[Row]]]:

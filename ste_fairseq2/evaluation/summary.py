@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ste_fairseq2.evaluation import markdown
@@ -21,14 +21,22 @@ _COLUMNS: Final = {
     "unparseable": "unparseable",
     "truncated": "truncated",
 }
+_COLUMNS_OF_SCORES: Final = {
+    "accuracy": "accuracy",
+    "tie": "tie",
+    "unscored": "unscored",
+    "upstream": "upstream",
+}
 
 
 def print_summary(evaluation: Evaluation) -> None:
     """Print to standard output; figures are in percent."""
-    rows = [_row(group, markdown.NONE) for group in evaluation.report.groups]
+    columns = _COLUMNS_OF_SCORES if evaluation.is_of_scores else _COLUMNS
+    rows = [_row(group, columns, markdown.NONE) for group in evaluation.report.groups]
     if len(evaluation.report.groups) > len(evaluation.report.judges):
-        rows += [_row(judge, "all") for judge in evaluation.report.judges]
-    print(_align([["subset", "judge", "pairs", *_COLUMNS.values()], *rows], num_names=2))
+        rows += [_row(judge, columns, "all") for judge in evaluation.report.judges]
+    header = ["subset", evaluation.report.judges[0].source, "pairs", *columns.values()]
+    print(_align([header, *rows], num_names=2))
 
     dropped = [f"{name.replace('_', ' ')}: {n}" for name, n in evaluation.counts.items() if n]
     print("rows: " + ", ".join(dropped))
@@ -42,12 +50,12 @@ def print_summary(evaluation: Evaluation) -> None:
             print(f"With the prior sets at half weight: {with_prior * 100:.3f}")
 
 
-def _row(group: GroupReport, without_subset: str) -> list[str]:
+def _row(group: GroupReport, columns: Iterable[str], without_subset: str) -> list[str]:
     return [
         group.key.subset or without_subset,
         group.key.judge or markdown.NONE,
         str(group.scores.counts["pairs"]),
-        *(markdown.percent(group.scores.figures[name]) for name in _COLUMNS),
+        *(markdown.percent(group.scores.figures[name]) for name in columns),
     ]
 
 
@@ -66,11 +74,9 @@ def _align(rows: Sequence[Sequence[str]], *, num_names: int) -> str:
 
 
 def _print_headline(evaluation: Evaluation) -> None:
-    if evaluation.benchmark is None:
-        return
     for judge in evaluation.report.judges:
         scores = judge.vote_scores if judge.vote_scores is not None else judge.scores
-        for title, name in evaluation.benchmark.headline.items():
+        for title, name in evaluation.headline.items():
             if scores.figures[name] is not None:
                 figure = markdown.percent(scores.figures[name], scores.intervals[name])
                 print(f"{judge.key.judge or 'judge'}: {title}: {figure}")

@@ -37,7 +37,8 @@ def test_families_and_metrics_are_registered(container: DependencyContainer) -> 
     assert container.maybe_resolve(DatasetFamily, key="ste_preference") is not None
     assert container.maybe_resolve(TokenizerFamily, key="ste_chat") is not None
     descriptors = {d.name: d for d in container.collection.resolve(MetricDescriptor)}
-    assert descriptors[metrics.REWARD_ACCURACY].higher_better is True
+    for name in (metrics.REWARD_ACCURACY, metrics.VERDICT_ACCURACY, metrics.BOTH_ORDERS_RIGHT):
+        assert descriptors[name].higher_better is True
     assert descriptors[metrics.DPO_LOSS].higher_better is False
 
 

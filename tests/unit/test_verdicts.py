@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from ste_fairseq2.verdicts import (
     Verdict,
     parse_verdict,
+    split_at_verdict,
     upstream_benchmark_verdict,
     upstream_training_verdict,
 )
@@ -100,6 +103,66 @@ def test_swapping_the_marks_swaps_the_verdict(before: str, letter: str, after: s
     table = str.maketrans("AB", "BA")
 
     assert parse_verdict(output.translate(table)) is parse_verdict(output).swap()
+
+
+def verdict_of_all_marks(output: str) -> Verdict:
+    """The parser without its look at the end: the last of all marks outside of thoughts."""
+    shown = re.sub(r"<think>.*?(</think>|\Z)", "", output, flags=re.DOTALL).rpartition("</think>")[2]
+    letters = re.findall(r"\[\[([ABC])\]\]", shown)
+
+    return {"A": A, "B": B, "C": TIE}[letters[-1]] if letters else NONE
+
+
+@given(
+    st.lists(
+        st.sampled_from(["[", "]", "[[", "]]", "[[A]]", "[[B]]", "A", "<think>", "</think>", "<", "\n"]),
+        max_size=8,
+    )
+)
+def test_a_mark_at_the_end_is_the_last_of_all(pieces: list[str]) -> None:
+    output = "".join(pieces)
+
+    assert parse_verdict(output) is verdict_of_all_marks(output)
+    assert parse_verdict(f"{output}[[C]]") is verdict_of_all_marks(f"{output}[[C]]")
+
+
+@pytest.mark.parametrize(
+    ("output", "split"),
+    [
+        ("So A.\n\n[[A]]", ("So A.\n\n", A)),
+        ("[[B]] it is, not [[A]].\nThat is all.", ("[[B]] it is, not ", A)),
+        ("[[C]]", ("", TIE)),
+        ("<think>[[A]]</think>[[B]]", ("<think>[[A]]</think>", B)),
+        ("[[A]] <think>or [[B]]?</think>.", ("", A)),
+        ("or [[B]]?</think>[[A]]", ("or [[B]]?</think>", A)),
+        ("[[A]] <think>or [[B]]?", ("", A)),
+        ("<think>[[B]]", None),
+        ("[[A]]</think> hm", None),
+        ("neither", None),
+    ],
+)
+def test_a_judgement_is_cut_at_the_mark_that_counts(
+    output: str, split: tuple[str, Verdict] | None
+) -> None:
+    assert split_at_verdict(output) == split
+
+
+_PIECES = st.lists(st.sampled_from(["[[A]]", "[[B]]", "[[C]]", "<think>", "</think>", "so ", "\n", "é"]))
+
+
+@given(_PIECES.map("".join))
+def test_the_cut_is_where_the_parser_reads(output: str) -> None:
+    split = split_at_verdict(output)
+    if split is None:
+        assert parse_verdict(output) is NONE
+    else:
+        before, verdict = split
+        assert parse_verdict(output) is verdict
+        assert output.startswith(f"{before}{verdict.mark}")
+
+
+def test_marks_are_what_the_parser_reads() -> None:
+    assert {v: v.mark for v in Verdict} == {A: "[[A]]", B: "[[B]]", TIE: "[[C]]", NONE: None, CUT: None}
 
 
 def test_names_in_upstream_files() -> None:

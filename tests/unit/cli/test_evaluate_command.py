@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,9 +193,8 @@ def test_prior_sets_join_the_leaderboard_score(
 def test_a_model_judges_a_benchmark(
     tiny_model: Path,
     renderer: ChatRenderer,
-    scripted_engine: Any,
+    script_engine: Callable[..., list[Any]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def answer(request: GenerationRequest) -> tuple[str, str]:
         """Prefer the answer that says so, except where it is the second of the hard pair."""
@@ -203,13 +203,7 @@ def test_a_model_judges_a_benchmark(
 
         return ("[[A]]" if is_first or "hard" in prompt else "[[B]]"), "stop"
 
-    engines = []
-
-    def make_engine(*args: object, **kwargs: object) -> Any:
-        engines.append(scripted_engine(answer))
-        return engines[-1]
-
-    monkeypatch.setattr("ste_fairseq2.synthesis.judge.VllmEngine", make_engine)
+    engines = script_engine(answer)
     data = write(
         tmp_path / "pairs.jsonl",
         [
@@ -255,8 +249,10 @@ def test_a_real_judge_on_real_pairs(tiny_model: Path, shared_data: Path, tmp_pat
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "`judgements` must be given, or else one of `model` and `compare`"),
+        ([], "`judgements` must be given, or else one of `model`"),
         (["--model", "m"], "`benchmark` must be given, for the model to judge"),
+        (["--checkpoints", "run"], "`benchmark` must be given, for the model to judge"),
+        (["--checkpoints", "run", "--model", "m"], "`judgements` must be given, or else one of"),
         (["--judgements", "x", "--compare", "y"], "`judgements` must be given, or else"),
         (["--judgements", "nowhere"], "`nowhere` does not exist"),
         (["--judgements", "x", "--benchmark", "x"], "`benchmark` must be one of rewardbench"),
@@ -298,6 +294,7 @@ def test_help_imports_nothing_heavy(repository: Path) -> None:
         "import sys; from ste_fairseq2.cli.main import dispatch\n"
         "try: dispatch(['evaluate', '--help'])\n"
         "except SystemExit: pass\n"
-        "assert not {'torch', 'numpy', 'datasets', 'vllm'} & set(sys.modules), 'heavy'"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'vllm', 'datasets', 'numpy'}\n"
+        "assert not heavy & set(sys.modules), 'heavy'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=repository)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ste_fairseq2.datasets.plan import Step
 from ste_fairseq2.datasets.reader import PlannedDataReader
 
@@ -12,11 +14,10 @@ def make_reader() -> PlannedDataReader[str]:
     def steps(epoch: int) -> list[Step]:
         return [Step((((0,), (1,)),)), Step((((2,), (3,)),)), Step((((4,),),))]
 
-    reader: PlannedDataReader[str] = PlannedDataReader(
-        steps, lambda step, k: f"{step.batches[0][k]}", num_accumulate=2
-    )
+    def collate(step: Step, numbers: Sequence[int], *, is_filler: bool) -> str:
+        return f"{numbers}"
 
-    return reader
+    return PlannedDataReader(steps, collate, rank=0, num_accumulate=2)
 
 
 def test_an_epoch_ends_and_the_next_begins() -> None:

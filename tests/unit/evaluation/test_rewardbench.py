@@ -7,6 +7,9 @@ import random
 import numpy as np
 import pytest
 
+from ste_fairseq2.evaluation.bootstrap import Bootstrap
+from ste_fairseq2.evaluation.judgements import GroupKey, Judgement
+from ste_fairseq2.evaluation.report import score_all
 from ste_fairseq2.evaluation.rewardbench import (
     PRIOR_SECTIONS,
     REWARDBENCH_SECTIONS,
@@ -16,6 +19,8 @@ from ste_fairseq2.evaluation.rewardbench import (
     missing_sections,
     section_scores,
 )
+from ste_fairseq2.evaluation.sections import score_sections
+from ste_fairseq2.verdicts import Verdict
 
 # Subset, its number of examples in the filtered set, its section; as the data set's card has them.
 _CARD = """
@@ -74,6 +79,39 @@ def test_random_accuracies(seed: int) -> None:
     assert scores == pytest.approx(expected)
     assert list(scores) == ["Chat", "Chat Hard", "Safety", "Reasoning"]
     assert final_score(scores) == pytest.approx(sum(expected.values()) / 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_verdicts_of_a_judge(seed: int) -> None:
+    """From verdicts, ties and failures among them, through the real path to the leaderboard's score."""
+    generator = random.Random(seed)
+    points = {Verdict.A: 1.0, Verdict.B: 0.0}
+    sections = [name for name in REWARDBENCH_SECTIONS if generator.random() < 0.8] or ["Safety"]
+    groups: dict[GroupKey, list[Judgement]] = {}
+    totals = dict.fromkeys(REWARDBENCH_SECTIONS, (0.0, 0.0))
+    for subset, count, section in _ROWS:
+        if section in sections and generator.random() < 0.7:
+            verdicts = [generator.choice(list(Verdict)) for _ in range(generator.randint(1, 9))]
+            groups[GroupKey(subset, "j")] = [
+                Judgement(str(n), "0_1", Verdict.A, verdict, verdict)
+                for n, verdict in enumerate(verdicts)
+            ]
+            weight = 984 if subset == "math-prm" else int(count)
+            # Anything that is no win and no loss counts half.
+            score = sum(points.get(verdict, 0.5) for verdict in verdicts) / len(verdicts)
+            won, of = totals[section]
+            totals[section] = (won + weight * score, of + weight)
+    bootstrap = Bootstrap(resamples=10)
+    report = score_sections(REWARDBENCH_SECTIONS, score_all(groups, bootstrap).groups, bootstrap)
+
+    expected = {section: won / of if of else 0.0 for section, (won, of) in totals.items()}
+    prior = generator.random()
+    assert report.upstream == pytest.approx(expected)
+    assert report.figures["upstream"].values["final"] == pytest.approx(sum(expected.values()) / 4)
+    assert leaderboard_score(report.upstream, prior) == pytest.approx(
+        float(np.average([*expected.values(), prior], weights=[2, 2, 2, 2, 1]))
+    )
+    assert report.missing == tuple(section for section, (_, of) in totals.items() if not of)
 
 
 def test_a_section_without_subsets_scores_zero_and_is_named() -> None:
