@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,9 @@ class CurationConfig:
         if not self.generation_dir:
             raise ConfigError("generation_dir", "must name at least one file or folder.")
         _check_apart(self.output_dir, self.generation_dir)
+        for one, other in itertools.permutations(self.generation_dir, 2):
+            if _is_within(one, other):
+                raise ConfigError("generation_dir", f"names samples twice: `{one}` lies in `{other}`.")
         if self.mix and len(self.mix) != len(self.generation_dir):
             raise ConfigError(
                 "mix",
@@ -94,6 +98,13 @@ class PrepareDpoConfig(CurationConfig):
             raise ConfigError("num_iter", f"must be at least 1, but is {self.num_iter}.")
         if self.negative_generation_dir is not None:
             _check_apart(self.output_dir, (self.negative_generation_dir,))
+            for folder in self.generation_dir:
+                if _is_within(self.negative_generation_dir, folder):
+                    raise ConfigError(
+                        "negative_generation_dir",
+                        f"must lie outside of `{folder}`, where its samples would count as votes, but "
+                        f"is `{self.negative_generation_dir}`.",
+                    )
         for reason, share in self.rejected_share.items():
             if reason not in _REASONS:
                 raise ConfigError(
@@ -137,10 +148,14 @@ def _check_share(name: str, value: float) -> None:
         raise ConfigError(name, f"must be from 0 to 1, but is {value}.")
 
 
+def _is_within(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def _check_apart(output: Path, inputs: tuple[Path, ...]) -> None:
     """Refuse an output folder that the next run would read as input."""
     for path in inputs:
-        if output.resolve().is_relative_to(path.resolve()):
+        if _is_within(output, path):
             raise ConfigError(
                 "output_dir", f"must lie outside of the input `{path}`, but is `{output}`."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ NEGATIVES: Final = 255
 """The set number of the samples that serve as rejected judgements only."""
 
 _BLOCK_BYTES: Final = 8 << 20
+_BATCH_BYTES: Final = 1 << 17
 _COPY_BYTES: Final = 1 << 18
 
 OnBadRow: TypeAlias = Callable[[int, RowError], None]
@@ -70,10 +72,11 @@ def cut_into_blocks(files: Sequence[InputFile]) -> Iterator[Block]:
             yield Block(file, number, start, min(start + _BLOCK_BYTES, size))
 
 
-def read_lines(block: Block) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and bytes of each line that begins in the block, blank lines too.
+def read_batches(block: Block) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the lines that begin in the block, blank ones too, some at a time with the first's offset.
 
-    A line that is too long is cut just behind ``MAX_LINE_BYTES``, so memory stays flat.
+    A line that is too long is cut just behind ``MAX_LINE_BYTES``, so memory stays flat; none but the
+    last of a batch can be.
     """
     with block.file.path.open("rb", buffering=_COPY_BYTES) as stream:
         offset = block.start
@@ -82,13 +85,18 @@ def read_lines(block: Block) -> Iterator[tuple[int, bytes]]:
             stream.seek(offset - 1)
             offset += _skip_line(stream, limit=block.end - block.start + 1) - 1
         while offset < block.end:
-            raw = stream.readline(MAX_LINE_BYTES + 1)
-            if not raw:
+            data = stream.read(min(_BATCH_BYTES, block.end - offset))
+            if not data:
                 return
-            yield offset, raw
-            offset += len(raw)
-            if len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-                offset += _skip_line(stream)
+            if not data.endswith(b"\n"):
+                data += stream.readline(MAX_LINE_BYTES + 1)
+            lines = io.BytesIO(data).readlines()
+            next_offset = offset + len(data)
+            if len(lines[-1]) > MAX_LINE_BYTES and not data.endswith(b"\n"):
+                next_offset += _skip_line(stream)
+            lines[-1] = lines[-1][: MAX_LINE_BYTES + 1]
+            yield offset, lines
+            offset = next_offset
 
 
 def _skip_line(stream: IO[bytes], limit: int | None = None) -> int:

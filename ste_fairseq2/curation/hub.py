@@ -7,39 +7,54 @@ from pathlib import Path
 from typing import Any, Final
 
 from ste_fairseq2.errors import InputError
-from ste_fairseq2.jsonl import Row
+from ste_fairseq2.jsonl import DATA_SUFFIXES, OnError, Row, find_data_files, read_rows
 
-_BUILDERS: Final = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".gz": "json"}
+_PARQUET: Final = ".parquet"
 
 
 def local_files(source: str) -> list[Path]:
-    """Return the data files of a local source, sorted; none where ``source`` is a name on the Hub."""
+    """Return the data files of a local source, sorted; none where ``source`` is a name on the Hub.
+
+    A folder with Parquet files is read as these alone: what lies beside them describes them.
+    """
     path = Path(source)
     if path.is_file():
         return [path]
+    if not path.is_dir():
+        return []
 
-    return sorted(p for p in path.rglob("*") if p.is_file() and p.suffix in _BUILDERS)
+    return sorted(path.rglob(f"*{_PARQUET}")) or find_data_files(path)
 
 
-def stream_rows(source: str, *, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Yield the rows of the split `train`; ``line`` counts them from 1.
+def stream_rows(
+    source: str, *, on_error: OnError | None = None, columns: Sequence[str] | None = None
+) -> Iterator[Row]:
+    """Yield the rows of a local source, or of the split `train` of a data set of the Hub.
 
-    :param columns: the fields to read, where the files are stored by columns.
+    :param on_error: receives the error of each malformed line; where ``None``, the first one raises.
+    :param columns: the fields to read, where rows are stored by columns.
     :raises InputError: the data set cannot be loaded.
     """
+    files = local_files(source)
+    if not files:
+        yield from _load(source, source, columns)
+    for path in files:
+        if path.name.endswith(DATA_SUFFIXES):
+            yield from read_rows(path, on_error=on_error)
+        else:
+            builder = "parquet" if path.suffix == _PARQUET else "json"
+            yield from _load(str(path), builder, columns, data_files=[str(path)])
+
+
+def _load(source: str, builder: str, columns: Sequence[str] | None, **options: Any) -> Iterator[Row]:
+    """Yield the rows as `datasets` loads them; ``line`` counts them from 1."""
     import datasets
 
-    files = local_files(source)
-    options: dict[str, Any] = {"split": "train", "streaming": True}
+    if columns is not None and builder != "json":
+        options["columns"] = list(columns)
     try:
-        if files:
-            builder = _BUILDERS.get(files[0].suffix, "json")
-            options["data_files"] = [str(path) for path in files]
-        else:
-            builder = source
-        if columns is not None and builder != "json":
-            options["columns"] = list(columns)
-        for number, data in enumerate(datasets.load_dataset(builder, **options), start=1):
+        rows = datasets.load_dataset(builder, split="train", streaming=True, **options)
+        for number, data in enumerate(rows, start=1):
             yield Row(source, number, data)
     except (OSError, ValueError, TypeError, datasets.exceptions.DatasetsError) as ex:
         raise InputError(

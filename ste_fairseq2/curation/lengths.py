@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _EDGES: Final = {
@@ -16,12 +16,11 @@ _EDGES: Final = {
 class LengthTally:
     """Counts texts by their length in words and characters; exact, and small however many texts."""
 
-    def __init__(self) -> None:
-        self._counts: dict[str, Counter[int]] = {unit: Counter() for unit in _EDGES}
-
-    def add(self, text: str) -> None:
-        self._counts["words"][len(text.split())] += 1
-        self._counts["characters"][len(text)] += 1
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self._counts: dict[str, Counter[int]] = {
+            "words": Counter(len(text.split()) for text in texts),
+            "characters": Counter(map(len, texts)),
+        }
 
     def merge(self, other: LengthTally) -> None:
         for unit, counts in other._counts.items():

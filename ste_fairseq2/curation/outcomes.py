@@ -29,7 +29,9 @@ REJECTED: Final = (Outcome.WRONG, Outcome.TIE, Outcome.UNPARSEABLE, Outcome.TRUN
 
 VOTED_RIGHT: Final = (Outcome.CORRECT, Outcome.CUT_AFTER_VERDICT)
 
-_FAILURES: Final = {
+_WHERE_NOT_GOLD: Final = {
+    Verdict.A: Outcome.WRONG,
+    Verdict.B: Outcome.WRONG,
     Verdict.TIE: Outcome.TIE,
     Verdict.UNPARSEABLE: Outcome.UNPARSEABLE,
     Verdict.TRUNCATED: Outcome.TRUNCATED,
@@ -39,8 +41,6 @@ _FAILURES: Final = {
 def judge_outcome(verdict: Verdict, gold: Verdict, finish_reason: str | None) -> Outcome:
     """Return the outcome of a sample whose right verdict is ``gold`` (``A`` or ``B``)."""
     if verdict is gold:
-        return Outcome.CUT_AFTER_VERDICT if finish_reason == "length" else Outcome.CORRECT
-    if verdict.is_decided:
-        return Outcome.WRONG
+        return Outcome.CUT_AFTER_VERDICT if finish_reason == "length" else CHOSEN
 
-    return _FAILURES[verdict]
+    return _WHERE_NOT_GOLD[verdict]

@@ -22,7 +22,7 @@ from ste_fairseq2.store.quarantine import QUARANTINE_NAME
 _SCRATCH_NAME: Final = ".work"
 _INPUTS_NAME: Final = ".inputs.json"
 
-_UNFINISHED: Final = {LOCK_NAME, _SCRATCH_NAME, QUARANTINE_NAME}
+_UNFINISHED: Final = {LOCK_NAME, _SCRATCH_NAME, QUARANTINE_NAME, f".{CONFIG_NAME}.tmp"}
 """What a run that did not finish leaves behind."""
 
 
@@ -74,8 +74,13 @@ class OutputFolder:
         path = self.path / _INPUTS_NAME
         if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != self._inputs:
             return None
+        manifest = read_manifest(self.path)
+        if manifest is None or not all(
+            (self.path / name).is_file() for name in manifest.details["files"]
+        ):
+            return None
 
-        return read_manifest(self.path)
+        return manifest
 
     def commit(self, manifest: Manifest) -> None:
         """Move the staged files into place, in the stead of those of an earlier run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -44,27 +44,31 @@ class Workers:
         self._pool.shutdown(cancel_futures=True)
 
     def map(self, call: Callable[[TaskT], ResultT], tasks: Iterable[TaskT]) -> Iterator[ResultT]:
-        """Yield the results in order; only a few tasks are ahead, so memory stays flat.
+        """Begin at once, and return the results in order; few tasks are ahead, so memory stays flat.
 
         :raises SteError: a worker process died.
         """
-        pending: deque[Future[ResultT]] = deque()
+        left = iter(tasks)
+        pending = deque(self._pool.submit(call, task) for task in itertools.islice(left, 2 * self.count))
+
+        return self._results(call, left, pending)
+
+    def _results(
+        self,
+        call: Callable[[TaskT], ResultT],
+        tasks: Iterator[TaskT],
+        pending: deque[Future[ResultT]],
+    ) -> Iterator[ResultT]:
         try:
             for task in tasks:
                 pending.append(self._pool.submit(call, task))
-                if len(pending) > 2 * self.count:
-                    yield pending.popleft().result()
+                yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
         except BrokenProcessPool as ex:
             raise SteError(
                 "a worker process was killed, perhaps for want of memory; run the same command again."
             ) from ex
-
-
-def _get_ready() -> None:
-    """Import what the tasks need."""
-    importlib.import_module("ste_fairseq2.curation.scan")
 
 
 def _end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_fairseq2.curation.config import CurationConfig, PrepareDpoConfig, PrepareSftConfig
-from ste_fairseq2.curation.files import NEGATIVES, collect_files
+from ste_fairseq2.curation.files import NEGATIVES, collect_files, cut_into_blocks
 from ste_fairseq2.curation.outcomes import REJECTED, Outcome
 from ste_fairseq2.curation.output import OutputFolder
 from ste_fairseq2.curation.parallel import Workers
-from ste_fairseq2.curation.scan import COLUMNS
+from ste_fairseq2.curation.scan import COLUMNS, scan_block
 from ste_fairseq2.curation.write import ExampleWriter, Written
 from ste_fairseq2.errors import EmptyDataError, RowError
 from ste_fairseq2.jsonl import find_data_files
@@ -78,13 +79,16 @@ def _prepare(stage: str, config: CurationConfig, shape: _Shape) -> Manifest:
 
         bad_rows = BadRows(Quarantine(output.path, limit=config.quarantine_limit))
         with Workers(config.workers) as workers:
-            # Imported while the workers start: DuckDB and numpy take as long as they do.
+            files = collect_files(config.generation_dir, shape.negatives, output.scratch, bad_rows.add)
+            blocks = list(cut_into_blocks(files))
+            scans = workers.map(functools.partial(scan_block, salt=salt), blocks)
+
+            # Imported while the workers scan: DuckDB and numpy take longer than a block does.
             from ste_fairseq2.curation.index import SampleIndex, fill_index
             from ste_fairseq2.curation.selection import Selection, SelectionRules
 
             index = SampleIndex(output.scratch, COLUMNS, threads=workers.count)
-            files = collect_files(config.generation_dir, shape.negatives, output.scratch, bad_rows.add)
-            fill_index(index, files, workers, salt, bad_rows.add)
+            fill_index(index, scans, bad_rows.add, num_blocks=len(blocks))
             bad_rows.check(index.num_samples)
 
             rules = SelectionRules(

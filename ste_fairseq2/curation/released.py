@@ -10,16 +10,17 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ste_fairseq2.curation.config import FetchDpoDataConfig
 from ste_fairseq2.curation.hub import local_files, stream_rows
 from ste_fairseq2.curation.output import OutputFolder
 from ste_fairseq2.errors import EmptyDataError, RowError
-from ste_fairseq2.jsonl import Row, dump_row
+from ste_fairseq2.instructions.wildchat import last_question
+from ste_fairseq2.jsonl import OnError, Row, dump_row
 from ste_fairseq2.records import PreferenceExample
 from ste_fairseq2.store.manifest import Manifest
 from ste_fairseq2.store.quarantine import Quarantine
@@ -52,22 +53,11 @@ def fetch_dpo_data(config: FetchDpoDataConfig) -> Manifest:
             return finished
 
         quarantine = Quarantine(output.path, limit=config.quarantine_limit)
-        wanted = {
-            row.data["instruction"]
-            for row in stream_rows(config.dpo_data)
-            if isinstance(row.data.get("instruction"), str)
-        }
-        questions = _find_questions(config.conversations, wanted)
-        counts: Counter[str] = Counter()
-        hasher = hashlib.sha256()
-        with (output.staged / _FILE_NAME).open("wb") as stream:
-            for example in _join(config.dpo_data, questions, quarantine, counts):
-                line = dump_row(example.to_row()).encode()
-                stream.write(line)
-                hasher.update(line)
-            stream.flush()
-            os.fsync(stream.fileno())
-        quarantine.check(counts.total())
+        wanted, num_pairs = _find_instructions(config.dpo_data, quarantine)
+        counts = Counter({"malformed": quarantine.count} if quarantine.count else {})
+        questions, num_conversations = _find_questions(config.conversations, wanted, quarantine)
+        quarantine.check(num_pairs + num_conversations + quarantine.count)
+        digest = _write(output.staged / _FILE_NAME, _join(config.dpo_data, questions, counts))
         if not counts["kept"]:
             raise EmptyDataError(f"`{config.dpo_data}` joined with `{config.conversations}`", counts)
         manifest = Manifest(
@@ -75,7 +65,7 @@ def fetch_dpo_data(config: FetchDpoDataConfig) -> Manifest:
             config=resolved,
             counts=dict(counts),
             details={
-                "files": {_FILE_NAME: {"rows": counts["kept"], "sha256": hasher.hexdigest()}},
+                "files": {_FILE_NAME: {"rows": counts["kept"], "sha256": digest}},
                 "instructions": {"wanted": len(wanted), "found": len(questions)},
             },
         )
@@ -95,21 +85,6 @@ def describe_join(manifest: Manifest, folder: Path) -> str:
     )
 
 
-def last_question(conversation: Mapping[str, Any]) -> str | None:
-    """Return the last user turn of a WildChat row, or ``None`` where it has none."""
-    turns, number = conversation.get("conversation"), conversation.get("turn")
-    if (
-        not isinstance(turns, list)
-        or not isinstance(number, int)
-        or not 0 < 2 * number - 1 <= len(turns)
-    ):
-        return None
-    turn = turns[2 * (number - 1)]
-    content = turn.get("content") if isinstance(turn, dict) else None
-
-    return content if isinstance(content, str) and content.strip() else None
-
-
 def insert_question(src: str, placeholder: str, question: str) -> str | None:
     """Put the question where the placeholder stands, or return ``None`` where it does not.
 
@@ -124,38 +99,77 @@ def insert_question(src: str, placeholder: str, question: str) -> str | None:
     return src[:position] + harmless + src[position + len(placeholder) :]
 
 
-def _find_questions(source: str, wanted: set[str]) -> dict[str, str]:
+def _find_instructions(source: str, quarantine: Quarantine) -> tuple[set[str], int]:
+    """Return the conversations that the pairs name, and the number of well-formed pairs.
+
+    :raises QuarantineLimitError: too many others; said before the conversations take their time.
+    """
+    wanted = set()
+    number = 0
+    for placeholder, _ in _read_pairs(source, quarantine.add):
+        wanted.add(placeholder)
+        number += 1
+    quarantine.check(number + quarantine.count)
+
+    return wanted, number
+
+
+def _find_questions(source: str, wanted: set[str], quarantine: Quarantine) -> tuple[dict[str, str], int]:
+    """Return the questions by conversation, and the number of well-formed rows read for them."""
     questions: dict[str, str] = {}
-    for row in stream_rows(source, columns=_CONVERSATION_FIELDS):
+    number = 0
+    for row in stream_rows(source, on_error=quarantine.add, columns=_CONVERSATION_FIELDS):
+        number += 1
         name = row.data.get("conversation_hash")
-        if name in wanted and name not in questions:
+        if isinstance(name, str) and name in wanted and name not in questions:
             question = last_question(row.data)
             if question is not None:
                 questions[name] = question
                 if len(questions) == len(wanted):
                     break
 
-    return questions
+    return questions, number
+
+
+def _read_pairs(source: str, on_error: OnError) -> Iterator[tuple[str, Row]]:
+    """Yield each pair with the name of its conversation."""
+    for row in stream_rows(source, on_error=on_error):
+        try:
+            placeholder = row.non_empty_text("instruction")
+            row.non_empty_text("src")
+            PreferenceExample.from_row(row)
+        except RowError as ex:
+            on_error(ex)
+        else:
+            yield placeholder, row
 
 
 def _join(
-    source: str, questions: Mapping[str, str], quarantine: Quarantine, counts: Counter[str]
+    source: str, questions: Mapping[str, str], counts: Counter[str]
 ) -> Iterator[PreferenceExample]:
-    for row in stream_rows(source):
-        try:
-            placeholder = row.non_empty_text("instruction")
-            example = PreferenceExample.from_row(row)
-        except RowError as ex:
-            quarantine.add(ex)
-            counts["malformed"] += 1
-            continue
+    # Malformed pairs were reported by the first reading.
+    for placeholder, row in _read_pairs(source, lambda _: None):
         question = questions.get(placeholder)
         if question is None:
             counts["no_conversation"] += 1
             continue
-        src = insert_question(example.src, placeholder, question)
+        src = insert_question(row.text("src"), placeholder, question)
         if src is None:
             counts["no_placeholder"] += 1
             continue
         counts["kept"] += 1
         yield PreferenceExample.from_row(Row(row.source, row.line, {**row.data, "src": src}))
+
+
+def _write(path: Path, examples: Iterable[PreferenceExample]) -> str:
+    """Write a training file and return its digest."""
+    hasher = hashlib.sha256()
+    with path.open("wb") as stream:
+        for example in examples:
+            line = dump_row(example.to_row()).encode()
+            stream.write(line)
+            hasher.update(line)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+    return hasher.hexdigest()

@@ -16,8 +16,12 @@ from ste_fairseq2.jsonl import parse_row
 from ste_fairseq2.records import JudgementSample, Message, Role, content_id
 from ste_fairseq2.verdicts import Verdict
 
+_A: Final = Verdict.A
+_B: Final = Verdict.B
+"""An enum's members take long to look up, and every line asks for one of these."""
 
-class _Message(msgspec.Struct, frozen=True, gc=False):
+
+class MessageRow(msgspec.Struct, frozen=True, gc=False):
     role: Role
     content: str
 
@@ -40,13 +44,13 @@ class SampleRow(msgspec.Struct, frozen=True, gc=False):
     vllm_output: _VllmOutput
     metadata: _Metadata
     id: str | None = None
-    messages: tuple[_Message, ...] | None = None
+    messages: tuple[MessageRow, ...] | None = None
 
     @property
     def gold(self) -> Verdict:
         ranks = self.metadata.ranks
 
-        return Verdict.A if ranks[0] < ranks[1] else Verdict.B
+        return _A if ranks[0] < ranks[1] else _B
 
     @property
     def sample_id(self) -> str:
@@ -56,37 +60,47 @@ class SampleRow(msgspec.Struct, frozen=True, gc=False):
 _decode: Final = msgspec.json.Decoder(SampleRow).decode
 
 
+def read_samples(lines: Sequence[bytes]) -> list[SampleRow] | None:
+    """Read some lines at once, or return ``None`` where one of them is for :func:`read_sample`."""
+    try:
+        samples = [_decode(raw) for raw in lines]
+        for raw in lines:
+            # msgspec does not look at the bytes of fields that it passes over.
+            if not raw.isascii():
+                raw.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+    return samples if all(map(_is_sound, samples)) else None
+
+
 def read_sample(raw: bytes, source: str, line: int) -> SampleRow:
     """Read one line that is not blank.
 
     :raises RowError: it is malformed.
     """
-    try:
-        sample = _decode(raw)
-        if not raw.isascii():
-            # msgspec does not look at the bytes of fields that it passes over.
-            raw.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _read_carefully(raw, source, line)
+    samples = read_samples([raw])
 
+    return _read_carefully(raw, source, line) if samples is None else samples[0]
+
+
+def _is_sound(sample: SampleRow) -> bool:
+    """Whether a decoded line follows the rules that its types do not express."""
     ranks = sample.metadata.ranks
-    output = sample.vllm_output.output
-    text = sample.text
-    if (
-        ranks[0] == ranks[1]
-        or not output
-        or output.isspace()
-        or not text
-        or text.isspace()
-        or sample.id == ""
-        or (sample.messages is not None and not _is_prompt(sample.messages))
-    ):
-        return _read_carefully(raw, source, line)
+    output, text, messages = sample.vllm_output.output, sample.text, sample.messages
 
-    return sample
+    return (
+        ranks[0] != ranks[1]
+        and output != ""
+        and not output.isspace()
+        and text != ""
+        and not text.isspace()
+        and sample.id != ""
+        and (messages is None or _is_prompt(messages))
+    )
 
 
-def _is_prompt(messages: Sequence[_Message] | Sequence[Message]) -> bool:
+def _is_prompt(messages: Sequence[MessageRow] | Sequence[Message]) -> bool:
     """Whether a conversation can be the prompt of an example."""
     return len(messages) > 0 and messages[-1].role != "assistant"
 
@@ -110,5 +124,5 @@ def _read_carefully(raw: bytes, source: str, line: int) -> SampleRow:
             sample.order,
         ),
         id=sample.id,
-        messages=None if messages is None else tuple(_Message(m.role, m.content) for m in messages),
+        messages=None if messages is None else tuple(MessageRow(m.role, m.content) for m in messages),
     )

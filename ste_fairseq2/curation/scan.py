@@ -7,14 +7,16 @@ files they came in.
 
 from __future__ import annotations
 
+import itertools
 from array import array
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
-from ste_fairseq2.curation.files import Block, read_lines
+from ste_fairseq2.curation.files import Block, read_batches
 from ste_fairseq2.curation.outcomes import judge_outcome
-from ste_fairseq2.curation.rows import read_sample
+from ste_fairseq2.curation.rows import SampleRow, read_sample, read_samples
 from ste_fairseq2.errors import RowError
 from ste_fairseq2.jsonl import MAX_LINE_BYTES
 from ste_fairseq2.verdicts import Verdict, parse_verdict
@@ -30,6 +32,9 @@ COLUMNS: Final = {
     "length": "L",
 }
 """The columns and their types as the `array` module names them."""
+
+_B: Final = Verdict.B
+"""An enum's members take long to look up, and every line asks for this one."""
 
 _MASK: Final = (1 << 64) - 1
 _ORDER_SEEDS: Final = {None: 0, "0_1": 1, "1_0": 2}
@@ -54,27 +59,53 @@ def scan_block(block: Block, salt: int) -> ScannedBlock:
     :param salt: seeds the draws; see :func:`~ste_fairseq2.rng.derived_seed`.
     """
     columns = {name: array(kind) for name, kind in COLUMNS.items()}
-    add_prompt, add_pair, add_gold, add_outcome, add_draw, add_line, add_start, add_length = (
-        column.append for column in columns.values()
-    )
-    source = block.file.source
     errors: list[RowError] = []
-    number = 0
-    text = pair_id = order = None
-    pair = prompt = seed = 0
-    for number, (offset, raw) in enumerate(read_lines(block), start=1):
-        if len(raw) > MAX_LINE_BYTES:
-            reason = f"is longer than {MAX_LINE_BYTES >> 20} MiB."
-            errors.append(RowError(source, number, None, reason))
-            continue
-        if raw.isspace():
-            continue
+    num_lines = 0
+    for offset, lines in read_batches(block):
+        starts = list(itertools.accumulate(map(len, lines[:-1]), initial=offset))
+        is_cut = len(lines[-1]) > MAX_LINE_BYTES
+        samples = None if is_cut else read_samples(lines)
+        if samples is None:
+            found = _read_one_by_one(lines, block.file.source, num_lines, errors)
+            samples = list(found.values())
+            _add(columns, [starts[n] for n in found], [lines[n] for n in found], samples, salt)
+        else:
+            _add(columns, starts, lines, samples, salt)
+        num_lines += len(lines)
+
+    return ScannedBlock(block, columns, errors, num_lines)
+
+
+def _read_one_by_one(
+    lines: Sequence[bytes], source: str, lines_before: int, errors: list[RowError]
+) -> dict[int, SampleRow]:
+    """Return the samples by index; what is wrong with malformed lines is added to ``errors``."""
+    samples = {}
+    for index, raw in enumerate(lines):
+        number = lines_before + index + 1
         try:
-            sample = read_sample(raw, source, number)
+            if len(raw) > MAX_LINE_BYTES:
+                raise RowError(source, number, None, f"is longer than {MAX_LINE_BYTES >> 20} MiB.")
+            if not raw.isspace():
+                samples[index] = read_sample(raw, source, number)
         except RowError as ex:
             errors.append(ex)
-            continue
 
+    return samples
+
+
+def _add(
+    columns: Mapping[str, array[int]],
+    starts: Sequence[int],
+    lines: Sequence[bytes],
+    samples: Sequence[SampleRow],
+    salt: int,
+) -> None:
+    """Add an index entry of each line; what C does for a whole column is not done line by line."""
+    prompts, pairs, golds, outcomes, draws = [], [], [], [], []
+    text = pair_id = order = None
+    pair = prompt = seed = 0
+    for sample in samples:
         metadata, judgement = sample.metadata, sample.vllm_output
         if sample.text != text or metadata.pair_id != pair_id or metadata.order != order:
             # The samples of a prompt tend to follow each other, and long prompts take time to hash.
@@ -84,14 +115,17 @@ def scan_block(block: Block, salt: int) -> ScannedBlock:
             seed = (prompt + salt) & _MASK
         output, finish_reason = judgement.output, judgement.finish_reason
         gold = sample.gold
+        prompts.append(prompt)
+        pairs.append(pair)
+        golds.append(gold is _B)
+        outcomes.append(judge_outcome(parse_verdict(output, finish_reason), gold, finish_reason))
+        draws.append(xxh3_64_intdigest(output.encode(), seed))
 
-        add_prompt(prompt)
-        add_pair(pair)
-        add_gold(gold is Verdict.B)
-        add_outcome(judge_outcome(parse_verdict(output, finish_reason), gold, finish_reason))
-        add_draw(xxh3_64_intdigest(output.encode(), seed))
-        add_line(hash_line(raw))
-        add_start(offset)
-        add_length(len(raw))
-
-    return ScannedBlock(block, columns, errors, number)
+    columns["prompt"].extend(prompts)
+    columns["pair"].extend(pairs)
+    columns["gold_b"].extend(golds)
+    columns["outcome"].extend(outcomes)
+    columns["draw"].extend(draws)
+    columns["line"].extend(map(hash_line, lines))
+    columns["start"].extend(starts)
+    columns["length"].extend(map(len, lines))

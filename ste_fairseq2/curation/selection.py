@@ -13,6 +13,7 @@ A sample is named by the row number it has in `samples`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -296,29 +297,29 @@ class Selection:
         """Return the samples by what became of them; together they are all well-formed samples."""
         copies = "copies - texts.votes" if negatives else "texts.votes"
         stands = "texts.votes = 0" if negatives else "texts.votes > 0"
-        eligible = _listed([CHOSEN, *self._rules.rejected])
         rows = self._index.rows(f"""
             WITH used AS (
                 SELECT source, chosen AS sample FROM selected
                 UNION SELECT source, rejected FROM selected
-            ), fates AS (
-                SELECT CASE WHEN status <> '{KEPT}' THEN status
-                    WHEN outcome NOT IN ({eligible}) THEN outcome::VARCHAR END AS fate,
-                    used.sample IS NOT NULL AS is_used,
-                    {copies} AS copies, ({stands})::INTEGER AS stands
-                FROM texts JOIN ends USING (source, prompt)
-                LEFT JOIN used ON used.source = texts.source AND used.sample = texts.sample
             )
-            SELECT fate, sum(copies) FROM fates WHERE fate IS NOT NULL GROUP BY fate
-            UNION ALL SELECT 'duplicate', sum(copies - stands) FROM fates WHERE fate IS NULL
-            UNION ALL SELECT if(is_used, '{KEPT}', 'not_drawn'), sum(stands)
-                FROM fates WHERE fate IS NULL GROUP BY is_used
+            SELECT status, outcome, used.sample IS NOT NULL, sum({copies}), count(*) FILTER ({stands})
+            FROM texts JOIN ends USING (source, prompt)
+            LEFT JOIN used ON used.source = texts.source AND used.sample = texts.sample
+            GROUP BY ALL
         """)
-        counts = {_fate_name(fate): int(count) for fate, count in rows if count}
+        counts: Counter[str] = Counter()
+        for status, outcome, is_used, num_copies, num_standing in rows:
+            if status != KEPT:
+                counts[status] += num_copies
+            elif outcome not in (CHOSEN, *self._rejected):
+                counts[Outcome(outcome).name.lower()] += num_copies
+            else:
+                counts["duplicate"] += num_copies - num_standing
+                counts[KEPT if is_used else "not_drawn"] += num_standing
         if negatives:
-            counts |= self._count_idle_negatives()
+            counts.update(self._count_idle_negatives())
 
-        return counts
+        return {fate: int(count) for fate, count in sorted(counts.items()) if count}
 
     def _count_idle_negatives(self) -> dict[str, int]:
         [(absent, right)] = self._index.rows(f"""
@@ -352,7 +353,3 @@ class Selection:
 
 def _listed(outcomes: Sequence[Outcome]) -> str:
     return ", ".join(str(int(outcome)) for outcome in outcomes) or "NULL"
-
-
-def _fate_name(fate: str) -> str:
-    return Outcome(int(fate)).name.lower() if fate.isdigit() else fate

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import operator
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -17,12 +18,17 @@ from ste_fairseq2.curation.files import InputFile
 from ste_fairseq2.curation.lengths import LengthTally
 from ste_fairseq2.curation.outcomes import Outcome
 from ste_fairseq2.curation.parallel import Workers
-from ste_fairseq2.curation.rows import SampleRow, read_sample
+from ste_fairseq2.curation.rows import MessageRow, SampleRow, read_sample
 from ste_fairseq2.curation.scan import hash_line
 from ste_fairseq2.errors import InputError
 from ste_fairseq2.records import content_id
 
 _BATCH_ROWS: Final = 512
+_encoder: Final = msgspec.json.Encoder()
+
+
+_Row: TypeAlias = tuple[Any, ...]
+"""A drawn example as :meth:`~ste_fairseq2.curation.selection.Selection.batches` names it."""
 
 
 class Place(NamedTuple):
@@ -34,12 +40,33 @@ class Place(NamedTuple):
     line: int
 
 
-class Drawn(NamedTuple):
-    """A drawn example; without a rejected side it is an SFT example."""
+class _SftExample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The fields in the order in which they are written; what a sample does not have is left out."""
 
-    chosen: Place
-    rejected: Place | None
-    reason: Outcome | None
+    id: str
+    src: str
+    tgt: str
+    messages: tuple[MessageRow, ...] | None = None
+    pair_id: str | None = None
+    order: str | None = None
+    gold: str
+    sample_id: str
+
+
+class _DpoExample(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The fields in the order in which they are written; what a sample does not have is left out."""
+
+    id: str
+    src: str
+    tgt_chosen: str
+    tgt_rejected: str
+    messages: tuple[MessageRow, ...] | None = None
+    pair_id: str | None = None
+    order: str | None = None
+    gold: str
+    chosen_sample_id: str
+    rejected_sample_id: str
+    rejected_reason: str
 
 
 class Written(NamedTuple):
@@ -67,7 +94,7 @@ class ExampleWriter:
         self.chosen = LengthTally()
         self.rejected = LengthTally()
 
-    def write(self, rows: Iterable[list[tuple[Any, ...]]], *, in_parts: bool) -> list[Written]:
+    def write(self, rows: Iterable[list[_Row]], *, in_parts: bool) -> list[Written]:
         """Write the rows of :meth:`~ste_fairseq2.curation.selection.Selection.batches`.
 
         :raises InputError: an input file changed since it was indexed.
@@ -102,42 +129,28 @@ class ExampleWriter:
         return Written(path, num_rows, hasher.hexdigest())
 
 
-def _cut(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[tuple[int, int], list[Drawn]]]:
+def _cut(rows: Iterable[_Row]) -> Iterator[tuple[tuple[int, int], list[_Row]]]:
     """Yield part and shard with some of their rows, none of them in two shards."""
-    for key, group in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
-        drawn = (
-            Drawn(
-                Place(*row[3:7]),
-                None if row[7] is None else Place(*row[7:11]),
-                None if row[2] is None else Outcome(row[2]),
-            )
-            for row in group
-        )
-        while batch := list(itertools.islice(drawn, _BATCH_ROWS)):
+    for key, group in itertools.groupby(rows, key=operator.itemgetter(0, 1)):
+        while batch := list(itertools.islice(group, _BATCH_ROWS)):
             yield key, batch
 
 
-def _format_batch(files: Sequence[InputFile], batch: Sequence[Drawn]) -> _Formatted:
+def _format_batch(files: Sequence[InputFile], rows: Sequence[_Row]) -> _Formatted:
     """Runs in a worker process."""
-    places = {place for drawn in batch for place in (drawn.chosen, drawn.rejected) if place}
-    samples = _read_places(files, places)
-    chosen, rejected = LengthTally(), LengthTally()
-    lines = []
-    for drawn in batch:
-        target = samples[drawn.chosen]
-        chosen.add(target.vllm_output.output)
-        if drawn.rejected is None:
-            example = _sft_example(target)
+    drawn = [(row[2], Place(*row[3:7]), None if row[7] is None else Place(*row[7:])) for row in rows]
+    samples = _read_places(files, {place for _, *places in drawn for place in places if place})
+    examples: list[_SftExample | _DpoExample] = []
+    for reason, chosen, rejected in drawn:
+        target = samples[chosen]
+        if rejected is None:
+            examples.append(_sft_example(target))
         else:
-            other = samples[drawn.rejected]
-            if other.text != target.text:
-                raise InputError("two prompts share a 64-bit hash; try again with one of them removed.")
-            rejected.add(other.vllm_output.output)
-            example = _dpo_example(target, other, drawn.reason)
-        lines.append(msgspec.json.encode(example))
-    lines.append(b"")
+            examples.append(_dpo_example(target, samples[rejected], Outcome(reason)))
+    lengths = LengthTally([samples[chosen].vllm_output.output for _, chosen, _ in drawn])
+    others = LengthTally([samples[place].vllm_output.output for _, _, place in drawn if place])
 
-    return _Formatted(b"\n".join(lines), len(batch), chosen, rejected)
+    return _Formatted(_encoder.encode_lines(examples), len(rows), lengths, others)
 
 
 def _read_places(files: Sequence[InputFile], places: Iterable[Place]) -> dict[Place, SampleRow]:
@@ -160,40 +173,36 @@ def _read_places(files: Sequence[InputFile], places: Iterable[Place]) -> dict[Pl
     return samples
 
 
-def _sft_example(sample: SampleRow) -> dict[str, Any]:
+def _sft_example(sample: SampleRow) -> _SftExample:
     output = sample.vllm_output.output
-    example = {
-        "id": content_id(sample.sample_id, sample.text, output),
-        "src": sample.text,
-        "tgt": output,
-    }
 
-    return example | _shared_fields(sample) | {"sample_id": sample.sample_id}
+    return _SftExample(
+        id=content_id(sample.sample_id, sample.text, output),
+        src=sample.text,
+        tgt=output,
+        messages=sample.messages,
+        pair_id=sample.metadata.pair_id,
+        order=sample.metadata.order,
+        gold=sample.gold.value,
+        sample_id=sample.sample_id,
+    )
 
 
-def _dpo_example(chosen: SampleRow, rejected: SampleRow, reason: Outcome | None) -> dict[str, Any]:
+def _dpo_example(chosen: SampleRow, rejected: SampleRow, reason: Outcome) -> _DpoExample:
+    if rejected.text != chosen.text:
+        raise InputError("two prompts share a 64-bit hash; try again with one of them removed.")
     texts = (chosen.text, chosen.vllm_output.output, rejected.vllm_output.output)
-    example = {
-        "id": content_id(chosen.sample_id, rejected.sample_id, *texts),
-        "src": texts[0],
-        "tgt_chosen": texts[1],
-        "tgt_rejected": texts[2],
-    }
-    provenance = {
-        "chosen_sample_id": chosen.sample_id,
-        "rejected_sample_id": rejected.sample_id,
-        "rejected_reason": None if reason is None else reason.name.lower(),
-    }
 
-    return example | _shared_fields(chosen) | provenance
-
-
-def _shared_fields(sample: SampleRow) -> dict[str, Any]:
-    fields = {
-        "messages": sample.messages,
-        "pair_id": sample.metadata.pair_id,
-        "order": sample.metadata.order,
-        "gold": sample.gold.value,
-    }
-
-    return {name: value for name, value in fields.items() if value is not None}
+    return _DpoExample(
+        id=content_id(chosen.sample_id, rejected.sample_id, *texts),
+        src=texts[0],
+        tgt_chosen=texts[1],
+        tgt_rejected=texts[2],
+        messages=chosen.messages,
+        pair_id=chosen.metadata.pair_id,
+        order=chosen.metadata.order,
+        gold=chosen.gold.value,
+        chosen_sample_id=chosen.sample_id,
+        rejected_sample_id=rejected.sample_id,
+        rejected_reason=reason.name.lower(),
+    )

@@ -103,15 +103,17 @@ def test_dpo_drives_the_margin_up(trained: Path) -> None:
 
 
 def test_vllm_writes_the_learned_answers(trained: Path, examples: list[dict[str, Any]]) -> None:
+    from ste_fairseq2.engines.prompting import TokenPrompter
     from ste_fairseq2.engines.protocol import GenerationRequest, SamplingSettings
     from ste_fairseq2.engines.vllm_engine import VllmEngine, VllmSettings
 
     folder = trained / "sft" / "checkpoints" / "step_120" / "hg"
     renderer = ChatRenderer.from_folder(folder)
+    prompter = TokenPrompter(renderer)
     requests = [
         GenerationRequest(
             id=e["id"],
-            prompt_ids=tuple(renderer.render_prompt([Message(**m) for m in e["messages"]])),
+            prompt=prompter.render([Message(**m) for m in e["messages"]]),
             sampling=SamplingSettings(max_tokens=64),
             seed=0,
         )

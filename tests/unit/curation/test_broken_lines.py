@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ste_fairseq2.curation.config import PrepareDpoConfig
-from ste_fairseq2.curation.prepare import prepare_dpo
+import pytest
+
+from ste_fairseq2.curation.config import PrepareDpoConfig, PrepareSftConfig
+from ste_fairseq2.curation.prepare import prepare_dpo, prepare_sft
 from ste_fairseq2.jsonl import MAX_LINE_BYTES
+from ste_fairseq2.store import Manifest
 
 Sample = dict[str, Any]
-
-_HUGE = 5
-"""Lines beyond the longest that is allowed; more would only take time."""
 
 
 def without(*path: str) -> Callable[[Sample], Sample]:
@@ -87,17 +87,27 @@ def broken_line(generator: random.Random, row: Sample) -> tuple[bytes, str]:
     ][kind - len(CHANGES)]
 
 
+@pytest.mark.parametrize(
+    ("prepare", "config", "num_huge"),
+    # Few lines beyond the longest that is allowed: more would only take time.
+    [(prepare_dpo, PrepareDpoConfig, 5), (prepare_sft, PrepareSftConfig, 1)],
+)
 def test_each_broken_line_is_in_quarantine(
-    tmp_path: Path, mixed_samples: list[Sample], make_sample: Callable[..., Sample]
+    tmp_path: Path,
+    mixed_samples: list[Sample],
+    make_sample: Callable[..., Sample],
+    prepare: Callable[[Any], Manifest],
+    config: Callable[..., Any],
+    num_huge: int,
 ) -> None:
     generator = random.Random(11)
     lines = [(json.dumps(sample).encode(), "") for sample in mixed_samples]
-    lines += [broken_line(generator, make_sample(f"x{n}")) for n in range(10_000 - _HUGE)]
+    lines += [broken_line(generator, make_sample(f"x{n}")) for n in range(10_000 - num_huge)]
     lines += [(b"", "")] * 50
     generator.shuffle(lines)
     huge = b'{"text": "' + b"x" * MAX_LINE_BYTES + b'"}'
-    for number in range(_HUGE):
-        lines.insert(len(lines) // _HUGE * number, (huge, "is longer than 64 MiB"))
+    for number in range(num_huge):
+        lines.insert(len(lines) // num_huge * number, (huge, "is longer than 64 MiB"))
 
     expected: dict[tuple[str, int], str] = {}
     (tmp_path / "in").mkdir()
@@ -110,8 +120,8 @@ def test_each_broken_line_is_in_quarantine(
                 if reason:
                     expected[str(path), number] = reason
 
-    manifest = prepare_dpo(
-        PrepareDpoConfig(
+    manifest = prepare(
+        config(
             generation_dir=(tmp_path / "in",),
             output_dir=tmp_path / "out",
             quarantine_limit=1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ste_fairseq2.curation import files
-from ste_fairseq2.curation.files import NEGATIVES, Block, InputFile, collect_files, read_lines
+from ste_fairseq2.curation.files import NEGATIVES, Block, InputFile, collect_files, read_batches
 from ste_fairseq2.errors import RowError
 
 
@@ -26,14 +27,33 @@ def blocks_of(path: Path, step: int) -> list[Block]:
     return [Block(file, 0, start, min(start + step, size)) for start in range(0, size, step)]
 
 
-class TestReadLines:
+def lines_of(path: Path, step: int) -> list[tuple[int, bytes]]:
+    """Return the lines of a file that is cut into blocks, each with its offset."""
+    found: list[tuple[int, bytes]] = []
+    for block in blocks_of(path, step):
+        for offset, lines in read_batches(block):
+            starts = itertools.accumulate(map(len, lines), initial=offset)
+            found += zip(starts, lines, strict=False)
+
+    return found
+
+
+class TestReadBatches:
     @settings(deadline=None)
-    @given(st.lists(st.binary(max_size=12), max_size=12), st.integers(1, 40))
-    def test_every_line_is_in_one_block(self, scratch: Path, parts: list[bytes], step: int) -> None:
+    @given(
+        st.lists(st.binary(max_size=12), max_size=12),
+        st.integers(1, 40),
+        st.sampled_from([1, 7, 20, 1000]),
+    )
+    def test_every_line_is_in_one_block(
+        self, scratch: Path, parts: list[bytes], step: int, batch_bytes: int
+    ) -> None:
         path = scratch / "lines"
         content = b"\n".join(parts)
         path.write_bytes(content)
-        found = [item for block in blocks_of(path, step) for item in read_lines(block)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "_BATCH_BYTES", batch_bytes)
+            found = lines_of(path, step)
 
         assert b"".join(raw for _, raw in found) == content
         assert [offset for offset, _ in found] == [
@@ -41,16 +61,25 @@ class TestReadLines:
         ]
         assert all(raw.count(b"\n") <= 1 for _, raw in found)
 
+    @pytest.mark.parametrize("batch_bytes", [8, 30, 51, 5000])
     def test_a_huge_line_is_cut_and_passed_over(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch_bytes: int
     ) -> None:
         monkeypatch.setattr(files, "MAX_LINE_BYTES", 50)
         monkeypatch.setattr(files, "_COPY_BYTES", 16)
+        monkeypatch.setattr(files, "_BATCH_BYTES", batch_bytes)
         path = tmp_path / "lines"
-        path.write_bytes(b"a\n" + b"x" * 1000 + b"\nb\n")
-        found = [item for block in blocks_of(path, 100) for item in read_lines(block)]
+        longest = b"y" * 49 + b"\n"
+        path.write_bytes(b"a\n" + b"x" * 1000 + b"\nb\n" + longest + b"z" * 50 + b"\n" + b"x" * 999)
 
-        assert found == [(0, b"a\n"), (2, b"x" * 51), (1003, b"b\n")]
+        assert lines_of(path, 100) == [
+            (0, b"a\n"),
+            (2, b"x" * 51),
+            (1003, b"b\n"),
+            (1005, longest),
+            (1055, b"z" * 50 + b"\n"),
+            (1106, b"x" * 51),
+        ]
 
 
 def unexpected(_: int, error: RowError) -> None:

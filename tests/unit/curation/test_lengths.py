@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 from ste_fairseq2.curation.lengths import LengthTally, describe_lengths
 
 
-def tally(texts: list[str]) -> LengthTally:
-    lengths = LengthTally()
-    for text in texts:
-        lengths.add(text)
-
-    return lengths
-
-
 class TestLengthTally:
     def test_counts_words_and_characters(self) -> None:
-        report = tally(["one two", "three", "word " * 60]).report()
+        report = LengthTally(["one two", "three", "word " * 60]).report()
 
         assert report["words"]["mean"] == 21.0
         assert report["words"]["median"] == 2.0
@@ -30,18 +22,18 @@ class TestLengthTally:
 
     @given(st.lists(st.text(max_size=30), min_size=1))
     def test_the_median_is_exact(self, texts: list[str]) -> None:
-        assert tally(texts).report()["characters"]["median"] == statistics.median(map(len, texts))
+        assert LengthTally(texts).report()["characters"]["median"] == statistics.median(map(len, texts))
 
     def test_merged_tallies_are_one(self) -> None:
-        whole, part = tally(["a b", "c"]), tally(["a b"])
-        part.merge(tally(["c"]))
+        whole, part = LengthTally(["a b", "c"]), LengthTally(["a b"])
+        part.merge(LengthTally(["c"]))
 
         assert part.report() == whole.report()
 
     def test_nothing_has_no_length(self) -> None:
-        assert tally([]).report()["words"]["mean"] == 0.0
+        assert LengthTally([]).report()["words"]["mean"] == 0.0
 
     def test_the_table_names_every_side(self) -> None:
-        report = tally(["a b"]).report()
+        report = LengthTally(["a b"]).report()
 
         assert "rejected  mean 2, median 2" in describe_lengths({"chosen": report, "rejected": report})

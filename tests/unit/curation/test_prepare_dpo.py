@@ -214,3 +214,12 @@ class TestNegatives:
         _, pairs = run([make_sample("r")], negatives, majority_voting=0.9, balance=False)
 
         assert len(pairs) == 1
+
+    def test_they_must_not_lie_among_the_samples(self, tmp_path: Path) -> None:
+        config = PrepareDpoConfig(
+            generation_dir=(tmp_path,),
+            output_dir=tmp_path.parent / "out",
+            negative_generation_dir=tmp_path / "hot",
+        )
+        with pytest.raises(ConfigError, match="negative_generation_dir"):
+            config.validate()

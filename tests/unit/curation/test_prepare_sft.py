@@ -113,6 +113,19 @@ class TestExamples:
 
         assert sorted(e["src"] for e in examples) == sorted(texts)
 
+    def test_the_output_folder_of_a_stage_is_read_for_its_records_alone(
+        self, run: Run, tmp_path: Path, make_sample: Make, write_jsonl: Callable[..., Path]
+    ) -> None:
+        folder = tmp_path / "in" / "annotated"
+        write_jsonl(folder / "records-00000.jsonl", [make_sample("a"), make_sample("b", pair="q")])
+        write_jsonl(folder / "dropped-00000.jsonl", [{"id": "c", "reason": "empty"}])
+        write_jsonl(folder / "quarantine.jsonl", [{"source": "x.jsonl", "line": 1, "reason": "bad"}])
+        (folder / "manifest.json").write_text("{}", "utf-8")
+        manifest, examples = run([], balance=False)
+
+        assert sorted(e["sample_id"] for e in examples) == ["a", "b"]
+        assert manifest.counts == {"malformed": 0, "kept": 2}
+
     def test_shards_share_the_examples(
         self, run: Run, mixed_samples: list[Sample], tmp_path: Path, read_jsonl: Callable[..., Any]
     ) -> None:
@@ -253,6 +266,13 @@ class TestErrors:
         with pytest.raises(ConfigError, match=field):
             run([], **options)
 
+    def test_sets_within_each_other_are_refused(self, tmp_path: Path) -> None:
+        config = PrepareSftConfig(
+            generation_dir=(tmp_path / "runs", tmp_path / "runs" / "first"), output_dir=tmp_path / "out"
+        )
+        with pytest.raises(ConfigError, match=r"generation_dir.*first` lies in"):
+            config.validate()
+
     def test_output_inside_the_input_is_refused(self, tmp_path: Path) -> None:
         config = PrepareSftConfig(generation_dir=(tmp_path,), output_dir=tmp_path / "out")
         with pytest.raises(ConfigError, match="output_dir"):
@@ -272,6 +292,31 @@ class TestAgain:
 
         assert again == first
         assert (tmp_path / "out" / "train-00000.jsonl").stat().st_mtime_ns == stamp
+
+    def test_a_training_file_that_is_gone_is_written_again(
+        self, run: Run, mixed_samples: list[Sample], tmp_path: Path
+    ) -> None:
+        run(mixed_samples)
+        path = tmp_path / "out" / "train-00000.jsonl"
+        content = path.read_bytes()
+        path.unlink()
+        prepare_sft(
+            PrepareSftConfig(generation_dir=(tmp_path / "in",), output_dir=tmp_path / "out", workers=1)
+        )
+
+        assert path.read_bytes() == content
+
+    def test_what_a_killed_run_leaves_is_no_obstacle(
+        self, run: Run, make_sample: Make, tmp_path: Path
+    ) -> None:
+        (tmp_path / "out" / ".work" / "staged").mkdir(parents=True)
+        (tmp_path / "out" / ".work" / "staged" / "train-00007.jsonl").write_text("{", "utf-8")
+        (tmp_path / "out" / ".config.json.tmp").write_text("{", "utf-8")
+        (tmp_path / "out" / "quarantine.jsonl").touch()
+        run([make_sample("a")], balance=False)
+
+        assert [p.name for p in (tmp_path / "out").glob("train-*")] == ["train-00000.jsonl"]
+        assert not (tmp_path / "out" / ".work").exists()
 
     def test_new_samples_replace_the_result(self, run: Run, mixed_samples: list[Sample]) -> None:
         run(mixed_samples[: len(mixed_samples) // 2], num_shards=2)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -92,3 +95,31 @@ def test_both_orders_judged_right(tmp_path: Path, source: Path, read_jsonl: Read
 
     found = Counter(example["pair_id"] for example in read_jsonl(tmp_path / "out"))
     assert found == dict.fromkeys(agreed, 2)
+
+
+@pytest.mark.parametrize("stage", ["prepare-sft", "prepare-dpo"])
+def test_other_names_and_another_hash_seed_give_the_same_bytes(
+    tmp_path: Path, source: Path, stage: str
+) -> None:
+    """Two processes; the second reads the samples backwards, from files of other names."""
+    lines = source.read_bytes().splitlines(keepends=True)[::-1]
+    for number in range(3):
+        path = tmp_path / "renamed" / f"{9 - number}" / f"{number}.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"".join(lines[number::3]))
+    written = []
+    for hash_seed, samples in (("1", source), ("2", tmp_path / "renamed")):
+        output = tmp_path / f"out-{hash_seed}"
+        script = "from ste_fairseq2.cli.main import main; main()"
+        paths = ["--generation-dir", str(samples), "--output-dir", str(output)]
+        subprocess.run(
+            [sys.executable, "-c", script, stage, *paths, "--num-shards", "2"],
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            check=True,
+        )
+        manifest = json.loads((output / "manifest.json").read_text("utf-8"))
+        files = {path.name: path.read_bytes() for path in output.glob("train-*.jsonl")}
+        written.append((files, manifest["counts"], manifest["digests"], manifest["details"]))
+
+    assert len(written[0][0]) == 2
+    assert written[0] == written[1]

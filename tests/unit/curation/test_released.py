@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,22 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fairseq2.device import CPU
+from fairseq2.gang import create_fake_gangs
 
+from ste_fairseq2.chat import ChatRenderer
 from ste_fairseq2.curation.config import FetchDpoDataConfig
 from ste_fairseq2.curation.released import (
     describe_join,
     fetch_dpo_data,
     insert_question,
-    last_question,
 )
+from ste_fairseq2.datasets import DatasetConfig, PreferenceDataset, SourceConfig
+from ste_fairseq2.datasets.plan import Step
 from ste_fairseq2.errors import EmptyDataError, InputError, QuarantineLimitError
 from ste_fairseq2.jsonl import read_rows
 from ste_fairseq2.records import PreferenceExample
+from ste_fairseq2.tiny import END_OF_TURN
 
 Sample = dict[str, Any]
 
@@ -122,6 +129,60 @@ class TestFetch:
         [row] = read_rows(tmp_path / "out" / "quarantine.jsonl")
         assert (row.data["line"], row.data["field"]) == (2, "tgt_chosen")
 
+    def test_the_result_is_a_preference_set(
+        self, fetch: Callable[..., Any], tmp_path: Path, renderer: ChatRenderer
+    ) -> None:
+        fetch([released(1), released(2)])
+        dataset = PreferenceDataset(DatasetConfig(sources=[SourceConfig(path=str(tmp_path / "out"))]))
+        gangs = create_fake_gangs(CPU)
+        dataset.train.measure(renderer, gangs, max_seq_len=500, source_encode_mode="as_is")
+        encoded = dataset.train.encode(1)
+        batch = dataset.train.collate(Step((((0, 1),),)), [0, 1], is_filler=False)
+
+        assert "[User Question]\nsecond question\n" in renderer.decode(encoded.prompt)
+        assert [renderer.decode(answer) for answer in encoded.answers] == [
+            f"right [[A]]{END_OF_TURN}",
+            f"wrong [[B]]{END_OF_TURN}",
+        ]
+        assert batch.num_step_pairs == 2
+
+    def test_broken_lines_are_quarantined_with_their_place(
+        self, fetch: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        """Two of five pairs, one of four conversations."""
+        pairs, conversations = tmp_path / "pairs", tmp_path / "conversations"
+        for folder in (pairs, conversations):
+            folder.mkdir()
+        sound = [json.dumps(released(number)).encode() for number in (1, 2, 4)]
+        (pairs / "a.jsonl").write_bytes(b"\n".join([sound[0], b'{"cut', sound[1]]))
+        no_src = {k: v for k, v in released(3).items() if k != "src"}
+        no_src["messages"] = [{"role": "user", "content": "x"}]
+        packed = gzip.compress(b"\n".join([json.dumps(no_src).encode(), b"", sound[2]]))
+        (pairs / "b.jsonl.gz").write_bytes(packed)
+        rows = [json.dumps(row).encode() for row in CONVERSATIONS[:2]]
+        unhashable = json.dumps(CONVERSATIONS[3] | {"conversation_hash": ["x"]}).encode()
+        (conversations / "c.jsonl").write_bytes(b"\n".join([b"\xff", unhashable, *rows]))
+        sources = {"dpo_data": str(pairs), "conversations": str(conversations)}
+
+        with pytest.raises(QuarantineLimitError, match="2 of 5 rows"):
+            fetch([], **sources, quarantine_limit=0.3)
+        manifest = fetch([], **sources, quarantine_limit=0.5)
+        quarantined = [row.data for row in read_rows(tmp_path / "out" / "quarantine.jsonl")]
+
+        assert manifest.counts == {"kept": 2, "no_conversation": 1, "malformed": 2}
+        assert [(row["source"], row["line"], row["field"]) for row in quarantined] == [
+            (str(pairs / "a.jsonl"), 2, None),
+            (str(pairs / "b.jsonl.gz"), 1, "src"),
+            (str(conversations / "c.jsonl"), 1, None),
+        ]
+
+    def test_what_lies_beside_parquet_is_passed_over(
+        self, fetch: Callable[..., Any], wildchat: Path
+    ) -> None:
+        (wildchat / "dataset_infos.jsonl").write_text("not a row\n", "utf-8")
+
+        assert fetch([released(1)]).counts == {"kept": 1}
+
     def test_nothing_joined_is_an_error_with_counts(self, fetch: Callable[..., Any]) -> None:
         with pytest.raises(EmptyDataError, match="no_conversation: 1"):
             fetch([released(9)])
@@ -167,22 +228,3 @@ class TestInsertQuestion:
 
     def test_no_place_gives_nothing(self) -> None:
         assert insert_question("h\n[User Question]\n", "h", "Q") is None
-
-
-class TestLastQuestion:
-    def test_is_the_last_user_turn(self) -> None:
-        assert last_question(CONVERSATIONS[1]) == "second question"
-
-    @pytest.mark.parametrize(
-        "row",
-        [
-            {},
-            {"turn": 2, "conversation": [{"content": "x"}]},
-            {"turn": 0, "conversation": [{"content": "x"}]},
-            {"turn": 1, "conversation": [{"content": " "}]},
-            {"turn": 1, "conversation": ["x"]},
-            {"turn": "1", "conversation": [{"content": "x"}]},
-        ],
-    )
-    def test_broken_conversations_have_none(self, row: Sample) -> None:
-        assert last_question(row) is None
