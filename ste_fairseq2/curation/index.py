@@ -20,6 +20,9 @@ from ste_fairseq2.progress import WorkProgress
 _MEMORY_LIMIT: Final = "256MB"
 """What DuckDB may hold before it spills to disk."""
 
+_MOST_THREADS: Final = 4
+"""Each of DuckDB's threads needs memory of its own; more would ask for more than the limit."""
+
 _TYPES: Final = {"B": "UTINYINT", "L": "UBIGINT", "Q": "UBIGINT"}
 
 _INSERT_ROWS: Final = 1 << 18
@@ -37,7 +40,7 @@ class SampleIndex:
         self._connection = duckdb.connect()
         self._blocks: list[dict[str, np.ndarray[Any, Any]]] = []
         self._num_waiting = 0
-        self.run(f"SET threads = {threads}")
+        self.run(f"SET threads = {min(threads, _MOST_THREADS)}")
         self.run(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         self.run(f"SET temp_directory = '{scratch / 'spill'}'")
         # Every order that matters is asked for.

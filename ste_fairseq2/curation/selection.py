@@ -29,6 +29,10 @@ TRIMMED: Final = "trimmed_by_quota_balance_or_mix"
 
 _STRETCH_ROWS: Final = 1 << 16
 
+_PASS_SAMPLES: Final = 4_000_000
+"""Samples, about, whose texts are grouped at once. DuckDB groups on disk where it must, but not without
+bound: its memory was too little from about 25 million samples on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionRules:
@@ -87,13 +91,20 @@ class Selection:
             WHERE samples.source = {NEGATIVES} AND outcome NOT IN ({_listed(VOTED_RIGHT)})
         """)
         self._index.run("""
-            CREATE TABLE texts AS
-            SELECT source, prompt, outcome, draw, any_value(pair) AS pair,
-                bit_or(gold_b + 1::UTINYINT) AS golds,
-                count(*) AS copies, count(*) FILTER (NOT is_negative) AS votes,
-                arg_min(sample, preference) AS sample
-            FROM pool GROUP BY source, prompt, outcome, draw
+            CREATE TABLE texts (
+                source UTINYINT, prompt UBIGINT, outcome UTINYINT, draw UBIGINT, pair UBIGINT,
+                golds UTINYINT, copies BIGINT, votes BIGINT, sample BIGINT
+            )
         """)
+        num_passes = self._index.num_samples // _PASS_SAMPLES + 1
+        for number in range(num_passes):
+            self._index.run(f"""
+                INSERT INTO texts
+                SELECT source, prompt, outcome, draw, any_value(pair), bit_or(gold_b + 1::UTINYINT),
+                    count(*), count(*) FILTER (NOT is_negative), arg_min(sample, preference)
+                FROM pool WHERE prompt % {num_passes} = {number}
+                GROUP BY source, prompt, outcome, draw
+            """)
 
     def _judge_prompts(self) -> None:
         rules = self._rules
@@ -249,24 +260,29 @@ class Selection:
 
         A place is file, start, length and line hash; the second is empty where nothing is rejected.
         """
-        # A query's result is held whole, a table is not: hence a table, fetched by stretches.
-        self._index.run("SET preserve_insertion_order = true")
+        # A query's result is held whole, a table is not: hence tables, fetched by stretches.
+        self._index.run("""
+            CREATE TABLE spots AS
+            SELECT samples.rowid AS sample, file, start, length, line
+            FROM samples SEMI JOIN (
+                SELECT chosen AS sample FROM selected UNION SELECT rejected FROM selected
+            ) AS used ON used.sample = samples.rowid
+        """)
         self._index.run(f"""
             CREATE TABLE places AS
-            SELECT row_number() OVER (ORDER BY part, position) - 1 AS number,
-                part, position * {self._rules.num_shards} // part_size AS shard, reason,
+            SELECT part, position, position * {self._rules.num_shards} // part_size AS shard, reason,
                 a.file, a.start, a.length, a.line, b.file, b.start, b.length, b.line
-            FROM selected JOIN samples AS a ON a.rowid = chosen
-            LEFT JOIN samples AS b ON b.rowid = rejected
-            ORDER BY number
+            FROM selected JOIN spots AS a ON a.sample = chosen
+            LEFT JOIN spots AS b ON b.sample = rejected
         """)
-        first = 0
-        while rows := self._index.rows(
-            "SELECT * EXCLUDE (number) FROM places "
-            f"WHERE number >= {first} AND number < {first + _STRETCH_ROWS} ORDER BY number"
-        ):
-            yield rows
-            first += len(rows)
+        for part in range(self._rules.num_parts):
+            first = 0
+            while rows := self._index.rows(
+                f"SELECT * EXCLUDE (position) FROM places WHERE part = {part} "
+                f"AND position >= {first} AND position < {first + _STRETCH_ROWS} ORDER BY position"
+            ):
+                yield rows
+                first += len(rows)
 
     def count_outcomes(self, *, negatives: bool = False) -> dict[str, int]:
         """Return the samples by outcome."""
@@ -326,9 +342,7 @@ class Selection:
             SELECT count(*) FILTER (NOT is_known),
                 count(*) FILTER (is_known AND outcome IN ({_listed(VOTED_RIGHT)}))
             FROM (
-                SELECT outcome, prompt IN (
-                    SELECT prompt FROM samples WHERE source <> {NEGATIVES}
-                ) AS is_known
+                SELECT outcome, prompt IN (SELECT prompt FROM prompts) AS is_known
                 FROM samples WHERE source = {NEGATIVES}
             )
         """)

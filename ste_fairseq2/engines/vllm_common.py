@@ -89,11 +89,11 @@ def engine_arguments(settings: VllmSettings) -> dict[str, Any]:
 
 
 def start_vllm(
-    settings: VllmSettings, start: Callable[[Any], EngineT], **arguments: Any
+    settings: VllmSettings, start: Callable[[Any, Any], EngineT], **arguments: Any
 ) -> tuple[EngineT, OrphanGuard]:
     """Start an engine, and guard the processes that it runs in.
 
-    :param start: makes the engine from vLLM's ``AsyncEngineArgs``.
+    :param start: makes the engine from vLLM's ``AsyncEngineArgs`` and a ``UsageContext``.
     :param arguments: engine arguments beside those of the settings.
     :raises MissingPathError: the model folder does not exist.
     :raises ModelFolderError: it is not one.
@@ -104,6 +104,7 @@ def start_vllm(
     arguments = engine_arguments(settings) | arguments
 
     from vllm import AsyncEngineArgs
+    from vllm.usage.usage_lib import UsageContext
 
     try:
         engine_args = AsyncEngineArgs(**arguments)
@@ -112,7 +113,8 @@ def start_vllm(
     children = set(multiprocessing.active_children())
     try:
         with _quiet_stdout():
-            engine = start(engine_args)
+            # As `vllm.LLM` is started: any other context that is no server has batches of an eighth.
+            engine = start(engine_args, UsageContext.LLM_CLASS)
     except Exception as ex:
         raise EngineError(f"vLLM could not load `{settings.model}` ({reason_of(ex)}).") from ex
     started = set(multiprocessing.active_children()) - children

@@ -24,6 +24,7 @@ from ste_fairseq2.errors import EngineError
 
 if TYPE_CHECKING:
     from vllm import EngineArgs, LLMEngine
+    from vllm.usage.usage_lib import UsageContext
 
 __all__ = ["VllmEngine", "VllmSettings", "engine_arguments"]
 
@@ -100,7 +101,7 @@ class VllmEngine:
             raise stopped(ex) from ex
 
 
-def _start(engine_args: EngineArgs) -> LLMEngine:
+def _start(engine_args: EngineArgs, usage_context: UsageContext) -> LLMEngine:
     from vllm import LLMEngine
 
-    return LLMEngine.from_engine_args(engine_args)
+    return LLMEngine.from_engine_args(engine_args, usage_context=usage_context)

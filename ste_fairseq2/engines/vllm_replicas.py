@@ -24,6 +24,7 @@ from ste_fairseq2.engines.vllm_common import (
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
 
 
@@ -82,11 +83,11 @@ class VllmReplicas:
         self._loop.run_until_complete(self._shut_down())
         close_loop(self._loop)
 
-    def _start(self, engine_args: AsyncEngineArgs) -> AsyncLLM:
+    def _start(self, engine_args: AsyncEngineArgs, usage_context: UsageContext) -> AsyncLLM:
         from vllm.v1.engine.async_llm import AsyncLLM
 
         async def start() -> AsyncLLM:
-            return AsyncLLM.from_engine_args(engine_args)
+            return AsyncLLM.from_engine_args(engine_args, usage_context=usage_context)
 
         # In the loop that it is to run in, from where it also notices an engine that died early.
         return self._loop.run_until_complete(start())

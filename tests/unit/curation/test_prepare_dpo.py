@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ste_fairseq2.curation import selection
 from ste_fairseq2.curation.config import PrepareDpoConfig
 from ste_fairseq2.curation.prepare import prepare_dpo
 from ste_fairseq2.errors import ConfigError
@@ -155,6 +156,28 @@ class TestQuotas:
     def test_impossible_shares_are_named(self, run: Run, shares: dict[str, float]) -> None:
         with pytest.raises(ConfigError, match="rejected_share"):
             run([], rejected_share=shares)
+
+
+class TestPasses:
+    def test_several_passes_come_to_the_same_as_one(
+        self,
+        run: Run,
+        mixed_samples: list[Sample],
+        make_sample: Make,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        negatives = [make_sample(f"n{n}", "[[B]]", pair=f"p{n}") for n in range(50)]
+        results = []
+        for pass_samples in (10**6, 30):
+            monkeypatch.setattr(selection, "_PASS_SAMPLES", pass_samples)
+            monkeypatch.setattr(selection, "_STRETCH_ROWS", pass_samples)
+            manifest, pairs = run(mixed_samples, negatives, num_pairs=3, num_iter=2, num_shards=2)
+            results.append((manifest.counts, manifest.details, pairs))
+            (tmp_path / "out").rename(tmp_path / f"was-{pass_samples}")
+
+        assert len(results[0][2]) > 100
+        assert results[0] == results[1]
 
 
 class TestParts:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ste_fairseq2.chat import ChatRenderer
 from ste_fairseq2.engines.protocol import GenerationRequest, Prompt
+from ste_fairseq2.engines.vllm_common import start_vllm
 from ste_fairseq2.engines.vllm_engine import VllmEngine, VllmSettings
 from ste_fairseq2.errors import ConfigError
 from tests.unit.engines.reference import GREEDY, SAMPLED, Reference, request_of
@@ -109,3 +111,18 @@ def test_the_description_names_version_and_settings(engine: VllmEngine) -> None:
 def test_an_unknown_option_is_the_users_error(tiny_model: Path) -> None:
     with pytest.raises(ConfigError, match="`engine_options` .*'no_such_option'"):
         VllmEngine(VllmSettings(model=tiny_model, options={"no_such_option": 1}))
+
+
+def test_batches_are_as_large_as_those_of_vllms_own_class(tiny_model: Path) -> None:
+    """vLLM's defaults hang on who starts it; an engine that does not say gets the smallest."""
+    from vllm.config import SchedulerConfig
+
+    sizes = []
+
+    def start(engine_args: Any, usage_context: Any) -> None:
+        config = engine_args.create_engine_config(usage_context).scheduler_config
+        sizes.append(config.max_num_seqs)
+
+    start_vllm(VllmSettings(model=tiny_model), start)
+
+    assert sizes[0] > SchedulerConfig.DEFAULT_MAX_NUM_SEQS

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from ste_fairseq2.jsonl import MAX_LINE_BYTES
 from ste_fairseq2.synthesis.annotate import AnnotateConfig, run_annotate
 from ste_fairseq2.synthesis.judge import JudgeConfig, run_judge
 from ste_fairseq2.synthesis.respond import RespondConfig, run_respond
+from ste_fairseq2.synthesis.select import run_select
+from ste_fairseq2.synthesis.select_config import SelectConfig
 from ste_fairseq2.synthesis.worsen import WorsenConfig, run_worsen
 
 NUM_BROKEN = 10_000
 NUM_GOOD = 40
 
 STAGES: dict[str, tuple[Any, Any, dict[str, str]]] = {
+    "select": (SelectConfig, run_select, {"instruction": "Word"}),
     "respond": (RespondConfig, run_respond, {"instruction": "Word"}),
     "worsen": (WorsenConfig, run_worsen, {"instruction": "Word", "baseline": "good"}),
     "annotate": (
@@ -31,13 +34,23 @@ STAGES: dict[str, tuple[Any, Any, dict[str, str]]] = {
     "judge": (JudgeConfig, run_judge, {"input": "Word", "response_a": "good", "response_b": "bad"}),
 }
 
+OPTIONS: dict[str, dict[str, Any]] = {
+    "select": {"model": "none", "text_field": "instruction", "near_duplicates": 1.0},
+    "annotate": {"samples": 1},
+}
+
+NOT_MALFORMED = {"select": ("must not be empty", "ids must be unique")}
+"""What a stage takes for a row that is whole: too short, or a duplicate."""
+
 REPLY = (
     "[User Question Modified] other [The start of Assistant's answer to the modified instruction] "
     "poor [The end of Assistant's answer to the modified instruction] [[A]]"
 )
 
 
-def broken_line(generator: random.Random, number: int, fields: dict[str, str]) -> tuple[bytes, str]:
+def broken_line(
+    generator: random.Random, number: int, fields: dict[str, str], leave_out: Collection[str]
+) -> tuple[bytes, str]:
     """Return a malformed line and what its reason must say."""
     row: dict[str, Any] = {"id": f"b{number}"} | fields
     raw = json.dumps(row).encode()
@@ -64,7 +77,7 @@ def broken_line(generator: random.Random, number: int, fields: dict[str, str]) -
         (b"\x1f\x8b\x08\x00", "is not UTF-8"),
     ]
 
-    return generator.choice(kinds)
+    return generator.choice([kind for kind in kinds if kind[1] not in leave_out])
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -74,8 +87,11 @@ def test_each_broken_line_is_in_quarantine(
     script_engine(lambda _: (REPLY, "stop"))
     config_kls, run, fields = STAGES[stage]
     generator = random.Random(stage)
-    lines = [(json.dumps({"id": f"good-{n}"} | fields).encode(), "") for n in range(NUM_GOOD)]
-    rest = [broken_line(generator, n, fields) for n in range(NUM_BROKEN - 1)] + [(b"  ", "")] * 20
+    good = [{k: f"{v} {n}" for k, v in fields.items()} | {"id": f"good-{n}"} for n in range(NUM_GOOD)]
+    lines = [(json.dumps(row).encode(), "") for row in good]
+    leave_out = NOT_MALFORMED.get(stage, ())
+    rest = [broken_line(generator, n, fields, leave_out) for n in range(NUM_BROKEN - 1)]
+    rest += [(b"  ", "")] * 20
     rest.append((b'{"x": "' + b"y" * MAX_LINE_BYTES + b'"}', "is longer than 64 MiB"))
     generator.shuffle(rest)
     expected = {}
@@ -89,10 +105,9 @@ def test_each_broken_line_is_in_quarantine(
     run(
         config_kls(
             inputs=str(path),
-            model=str(tiny_model),
             output=tmp_path / "out",
             quarantine_limit=1.0,
-            **({"samples": 1} if stage == "annotate" else {}),
+            **({"model": str(tiny_model)} | OPTIONS.get(stage, {})),
         )
     )
 
@@ -103,4 +118,7 @@ def test_each_broken_line_is_in_quarantine(
     assert {n: reason for n, reason in found.items() if expected[n] not in reason} == {}
     counts = json.loads((tmp_path / "out" / "manifest.json").read_text())["counts"]
     per_record = 2 if stage == "annotate" else 1
-    assert counts == {"kept": NUM_GOOD * per_record, "malformed": NUM_BROKEN}
+    assert {name: count for name, count in counts.items() if count} == {
+        "kept": NUM_GOOD * per_record,
+        "malformed": NUM_BROKEN,
+    }

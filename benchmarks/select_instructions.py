@@ -1,4 +1,4 @@
-"""Measures `ste select` against a plain MinHash index: python -m benchmarks.select FOLDER
+"""Measures `ste select` against a plain MinHash index: python -m benchmarks.select_instructions FOLDER
 
 The instructions are recombined from the sentences of real ones and given words of their own; one in ten
 differs from another by a word, one in twenty in nothing but its case. The peer does what a script of a
@@ -95,7 +95,7 @@ def main() -> None:
         source = prepare_input(arguments.folder, arguments.real, size)
         output = arguments.folder / "selected"
         shutil.rmtree(output, ignore_errors=True)
-        itself = [sys.executable, "-m", "benchmarks.select", str(arguments.folder)]
+        itself = [sys.executable, "-m", "benchmarks.select_instructions", str(arguments.folder)]
         ste = [sys.executable, "-c", "from ste_fairseq2.cli.main import main; main()", "select"]
         results: dict[str, Measured] = {
             "plain `MinHashLSH`": measure(
