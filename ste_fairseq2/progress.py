@@ -28,7 +28,6 @@ class WorkProgress:
         self._skipped = done
         self._done = done
         self._tokens = 0
-        self._kept = 0
         self._dropped = 0
         self._started = self._last_line = time.monotonic()
         console = Console(stderr=True)
@@ -71,7 +70,6 @@ class WorkProgress:
         """
         self._done += items
         self._tokens += tokens
-        self._kept += items - dropped
         self._dropped += dropped
         if self._bar is not None:
             self._bar.update(self._task, advance=items, speed=self._speed())
@@ -79,7 +77,8 @@ class WorkProgress:
             self._write_line()
 
     def _speed(self) -> str:
-        kept = f"kept {self._kept} of {self._kept + self._dropped}, " if self._dropped else ""
+        fresh = self._done - self._skipped
+        kept = f"kept {fresh - self._dropped} of {fresh}, " if self._dropped else ""
 
         return f"{kept}{self._tokens / max(self.seconds, 1e-9):,.0f} {self._unit}/s"
 

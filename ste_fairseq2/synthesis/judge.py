@@ -59,12 +59,12 @@ class JudgeConfig(StageConfig):
         super().validate()
         if self.samples < 1:
             raise ConfigError("samples", f"must be at least 1, but is {self.samples}.")
-        self.check_varied("samples")
         if self.prompt_key is not None and self.both_orders:
             raise ConfigError("both_orders", "needs pairs, but `prompt_key` names rendered prompts.")
 
     def plan(self) -> JudgePlan:
         """
+        :raises ConfigError: the samples would all be the same.
         :raises PromptFileError: the prompt is not known or lacks a field.
         """
         template = load_prompt(self.prompt) if self.prompt_key is None else None

@@ -70,7 +70,7 @@ def run_stage(config: StageConfig, work: StageWork[ContentT]) -> StageOutcome:
     """
     config.check_model()
     scan = work.inputs.scan()
-    check_scan(config, scan, work.inputs.location)
+    _check_scan(config, scan, work.inputs.location)
     digests = config.model_digests() | {"data": work.inputs.digest}
     if work.template is not None:
         digests["prompt"] = work.template.digest
@@ -84,7 +84,7 @@ def run_stage(config: StageConfig, work: StageWork[ContentT]) -> StageOutcome:
             details["prompt"] = work.template.name
         total = len(scan.ids) * work.tasks_per_record
         if store.num_done < total:
-            details |= complete_store(config, store, work, total)
+            details |= _complete_store(config, store, work, total)
         counts = {"kept": store.num_records, "malformed": len(scan.errors), **store.dropped}
         if not store.num_records:
             raise EmptyDataError(f"`{config.output}`", counts)
@@ -95,7 +95,7 @@ def run_stage(config: StageConfig, work: StageWork[ContentT]) -> StageOutcome:
         )
 
 
-def check_scan(config: StageConfig, scan: InputScan, location: str) -> None:
+def _check_scan(config: StageConfig, scan: InputScan, location: str) -> None:
     """Put malformed rows into the quarantine of the output folder.
 
     :raises QuarantineLimitError: there are too many.
@@ -127,7 +127,7 @@ def stage_identity(
     }
 
 
-def complete_store(
+def _complete_store(
     config: StageConfig, store: StageStore, work: StageWork[ContentT], total: int
 ) -> dict[str, Any]:
     """Start the engine and finish the tasks, writing each as it comes.

@@ -22,11 +22,6 @@ from ste_fairseq2.synthesis.judge import JudgeConfig, run_judge
 
 
 @pytest.fixture
-def script(script_engine: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    return script_engine
-
-
-@pytest.fixture
 def configure(tiny_model: Path, tmp_path: Path) -> Callable[..., JudgeConfig]:
     def make(*rows: Any, **fields: Any) -> JudgeConfig:
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
@@ -52,9 +47,9 @@ def _rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_a_folder_holds_rows_and_a_manifest_that_leads_back(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    script()
+    script_engine()
     config = configure(_pair(0, label="A", subset="chat"), _pair(1, label="B"))
 
     outcome = run_judge(config)
@@ -71,7 +66,9 @@ def test_a_folder_holds_rows_and_a_manifest_that_leads_back(
     assert manifest.details["engine"] == {"name": "scripted"}
 
 
-def test_a_failed_run_goes_on_where_it_was(script: Any, configure: Callable[..., JudgeConfig]) -> None:
+def test_a_failed_run_goes_on_where_it_was(
+    script_engine: Any, configure: Callable[..., JudgeConfig]
+) -> None:
     config = configure(*(_pair(n) for n in range(9)))
     answered = []
 
@@ -81,14 +78,14 @@ def test_a_failed_run_goes_on_where_it_was(script: Any, configure: Callable[...,
             raise EngineError("out of memory")
         return "[[A]]", "stop"
 
-    first = script(fail_at_the_fifth)
+    first = script_engine(fail_at_the_fifth)
     with pytest.raises(EngineError):
         run_judge(config)
     assert first[0].is_closed
     assert len(_rows(config.output)) == 4
     assert read_manifest(config.output) is None
 
-    second = script()
+    second = script_engine()
     outcome = run_judge(config)
 
     assert sorted(_rows(config.output)) == [f"p{n}" for n in range(9)]
@@ -96,12 +93,14 @@ def test_a_failed_run_goes_on_where_it_was(script: Any, configure: Callable[...,
     assert outcome.summary.num_judgements == 9
 
 
-def test_a_complete_folder_starts_no_engine(script: Any, configure: Callable[..., JudgeConfig]) -> None:
+def test_a_complete_folder_starts_no_engine(
+    script_engine: Any, configure: Callable[..., JudgeConfig]
+) -> None:
     config = configure(_pair(0))
-    script()
+    script_engine()
     run_judge(config)
 
-    engines = script()
+    engines = script_engine()
     outcome = run_judge(config)
 
     assert outcome.stage.was_complete
@@ -109,8 +108,10 @@ def test_a_complete_folder_starts_no_engine(script: Any, configure: Callable[...
     assert not engines
 
 
-def test_another_configuration_is_refused(script: Any, configure: Callable[..., JudgeConfig]) -> None:
-    script()
+def test_another_configuration_is_refused(
+    script_engine: Any, configure: Callable[..., JudgeConfig]
+) -> None:
+    script_engine()
     run_judge(configure(_pair(0)))
 
     with pytest.raises(ResumeMismatchError, match="`max_tokens`"):
@@ -122,9 +123,9 @@ def test_another_configuration_is_refused(script: Any, configure: Callable[..., 
 
 
 def test_other_hardware_is_not_another_configuration(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    script()
+    script_engine()
     run_judge(configure(_pair(0)))
     options = {"gpu_memory_utilization": "0.5"}
 
@@ -134,9 +135,9 @@ def test_other_hardware_is_not_another_configuration(
 
 
 def test_malformed_rows_are_set_aside_with_their_place(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    script()
+    script_engine()
     config = configure(_pair(0), "{", _pair(2), quarantine_limit=0.5)
 
     outcome = run_judge(config)
@@ -147,9 +148,9 @@ def test_malformed_rows_are_set_aside_with_their_place(
 
 
 def test_too_many_malformed_rows_begin_nothing(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    engines = script()
+    engines = script_engine()
     config = configure(_pair(0), "{", _pair(2))
 
     with pytest.raises(QuarantineLimitError, match="1 of 3 rows"):
@@ -160,9 +161,9 @@ def test_too_many_malformed_rows_begin_nothing(
 
 
 def test_prompts_that_are_too_long_are_counted(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    script(max_model_len=900)
+    script_engine(max_model_len=900)
     config = configure(_pair(0), _pair(1, response_a="word " * 900))
 
     outcome = run_judge(config)
@@ -172,9 +173,9 @@ def test_prompts_that_are_too_long_are_counted(
 
 
 def test_nothing_but_long_prompts_is_an_error_with_the_counts(
-    script: Any, configure: Callable[..., JudgeConfig]
+    script_engine: Any, configure: Callable[..., JudgeConfig]
 ) -> None:
-    script(max_model_len=900)
+    script_engine(max_model_len=900)
     config = configure(_pair(1, response_a="word " * 900))
 
     with pytest.raises(EmptyDataError, match="too_long: 1"):
@@ -182,8 +183,8 @@ def test_nothing_but_long_prompts_is_an_error_with_the_counts(
     assert read_manifest(config.output) is None
 
 
-def test_an_empty_file_begins_nothing(script: Any, configure: Callable[..., JudgeConfig]) -> None:
-    script()
+def test_an_empty_file_begins_nothing(script_engine: Any, configure: Callable[..., JudgeConfig]) -> None:
+    script_engine()
     config = configure()
 
     with pytest.raises(EmptyDataError):
@@ -192,8 +193,10 @@ def test_an_empty_file_begins_nothing(script: Any, configure: Callable[..., Judg
     assert not config.output.exists()
 
 
-def test_a_vote_is_written_with_its_samples(script: Any, configure: Callable[..., JudgeConfig]) -> None:
-    script(lambda request: ("[[A]]" if request.id.startswith("0:") else "[[B]]", "stop"))
+def test_a_vote_is_written_with_its_samples(
+    script_engine: Any, configure: Callable[..., JudgeConfig]
+) -> None:
+    script_engine(lambda request: ("[[A]]" if request.id.startswith("0:") else "[[B]]", "stop"))
     config = configure(_pair(0), samples=3, temperature=0.7)
 
     run_judge(config)
@@ -221,9 +224,9 @@ def test_values_that_cannot_be_meant_are_refused(
 
 
 def test_upstreams_own_examples_are_all_judged(
-    script: Any, configure: Callable[..., JudgeConfig], shared_data: Path
+    script_engine: Any, configure: Callable[..., JudgeConfig], shared_data: Path
 ) -> None:
-    script()
+    script_engine()
     path = shared_data / "ram" / "example_inputs.jsonl"
 
     outcome = run_judge(configure(inputs=str(path)))
