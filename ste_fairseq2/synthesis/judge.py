@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from ste_fairseq2.engines.prompting import Prompter
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.jsonl import Row, read_rows
 from ste_fairseq2.prompts import load_prompt
-from ste_fairseq2.store import find_record_files
 from ste_fairseq2.synthesis.config import StageConfig
 from ste_fairseq2.synthesis.judge_inputs import JudgeTask, judge_inputs
 from ste_fairseq2.synthesis.judge_summary import JudgeSummary, summarise
@@ -113,9 +110,4 @@ def run_judge(config: JudgeConfig) -> JudgeOutcome:
     )
     outcome = run_stage(config, work)
 
-    return JudgeOutcome(outcome, summarise(_records(config.output)))
-
-
-def _records(folder: Path) -> Iterator[Row]:
-    for path in find_record_files(folder):
-        yield from read_rows(path)
+    return JudgeOutcome(outcome, JudgeSummary.from_dict(outcome.manifest.details["summary"]))

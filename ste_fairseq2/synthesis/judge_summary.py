@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -33,6 +33,19 @@ class JudgeSummary:
     def accuracy(self) -> float | None:
         """The share of labelled judgements that are right; a failure is not right."""
         return self.num_right / self.num_labelled if self.num_labelled else None
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> JudgeSummary:
+        """Return the summary that :meth:`to_dict` made the values of."""
+        return JudgeSummary(
+            verdicts=Counter({Verdict(name): count for name, count in values["verdicts"].items()}),
+            num_prompt_tokens=values["prompt_tokens"],
+            num_output_tokens=values["output_tokens"],
+            num_labelled=values["labelled"],
+            num_right=values["right"],
+            num_both_orders=values["both_orders"],
+            num_consistent=values["consistent"],
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -52,3 +52,12 @@ def test_orders_agree_where_both_name_the_same_answer() -> None:
     )
 
     assert (summary.num_both_orders, summary.num_consistent) == (3, 1)
+
+
+def test_a_manifest_gives_the_summary_back() -> None:
+    summary = _summarise(
+        {"pair_id": "same", "verdict": "A", "label": "A"},
+        {"pair_id": "same", "order": "1_0", "verdict": "truncated", "label": "B"},
+    )
+
+    assert JudgeSummary.from_dict(summary.to_dict()) == summary
