@@ -107,6 +107,18 @@ class ConfigError(InputError):
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"`{field}` {reason}")
         self.field = field
+        self.reason = reason
+
+    def within(self, section: str) -> ConfigError:
+        """Return the same error of a field that lies in a section."""
+        return ConfigError(f"{section}.{self.field}", self.reason)
+
+
+class MissingFieldError(ConfigError):
+    """A configuration lacks a value that has no default."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "must be given.")
 
 
 class NoCheckpointError(InputError):
@@ -194,6 +206,29 @@ class TokenBudgetError(InputError):
         )
         self.spent = spent
         self.budget = budget
+
+
+class LoopStepError(SteError):
+    """A step of a loop failed; started again, the loop goes on with it."""
+
+    def __init__(self, step: str, status: int, log: Path) -> None:
+        how = f"ended with status {status}" if status >= 0 else f"was killed by signal {-status}"
+        super().__init__(
+            f"step `{step}` {how}; see `{log}`, mend what it says there and run the same command again "
+            "to go on."
+        )
+        self.step = step
+        self.status = status
+
+
+class DemoError(SteError):
+    """A loop of the demonstration failed; its own error stands above."""
+
+    def __init__(self, loop: str, status: int) -> None:
+        super().__init__(
+            f"the loop `{loop}` ended with status {status}; mend what it says above and run the same "
+            "command again to go on."
+        )
 
 
 class EngineError(SteError):

@@ -19,7 +19,8 @@ class ExportConfig:
     output: Path
     """folder to write; it must not exist"""
     checkpoint: str = "last"
-    """step_N, last or best"""
+    """step_N, last, best (by the run's own metric), or the checkpoints.json that `ste evaluate
+    --checkpoints` wrote, for the best of that"""
     dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
     """type of the exported weights"""
     shard_bytes: int = 5 << 30
@@ -33,11 +34,16 @@ def run(argv: Sequence[str]) -> None:
         prog="fairseq2 lm export",
         description="Write a checkpoint as a Hugging Face folder that vLLM and transformers load.",
     )
+    checkpoint = config.checkpoint
+    if checkpoint.endswith(".json"):
+        from ste_fairseq2.evaluation.checkpoint_choice import read_chosen_step
+
+        checkpoint = f"step_{read_chosen_step(Path(checkpoint))}"
     from ste_fairseq2.models.export_alone import export_alone
 
     export_alone(
         config.checkpoint_dir,
-        config.checkpoint,
+        checkpoint,
         config.output,
         dtype=config.dtype,
         shard_bytes=config.shard_bytes,

@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "prepare-sft": _Command("prepare_sft", "curate judgement samples into SFT examples"),
     "prepare-dpo": _Command("prepare_dpo", "curate judgement samples into preference pairs"),
     "fetch-dpo-data": _Command("fetch_dpo_data", "rebuild the released preference pairs from the Hub"),
+    "loop": _Command("loop", "run rounds of all of this, or show how far they are"),
     "doctor": _Command("doctor", "check a training configuration and its data beforehand"),
     "make-tiny-model": _Command("make_tiny_model", "write a small, untrained Llama for trials"),
 }

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ste_fairseq2.errors import InputError, MissingPathError
 from ste_fairseq2.evaluation import markdown
 from ste_fairseq2.evaluation.bootstrap import Interval
 from ste_fairseq2.evaluation.result import Evaluation
+
+CHOICE_NAME: Final = "checkpoints.json"
+"""The file that a choice is written to."""
 
 SHOWN_FIGURES: Final = {
     "mean": "accuracy",
@@ -120,3 +125,24 @@ def choose(
         best=best,
         rivals=tuple(s.step for s in scores if s is not best and s.overlaps(best)),
     )
+
+
+def read_chosen_step(path: Path) -> int:
+    """Return the step of the best checkpoint of a written choice.
+
+    :raises MissingPathError: the file does not exist.
+    :raises InputError: it holds no choice, or one that is not finished.
+    """
+    if not path.is_file():
+        raise MissingPathError("choice of a checkpoint", path)
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        step, left = int(row["best"]["step"]), int(row["still_to_judge"])
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            f"`{path}` holds no choice of a checkpoint; name what `ste evaluate --checkpoints` wrote."
+        ) from None
+    if left:
+        raise InputError(f"`{path}` is not finished: {left} checkpoints are still to be judged.")
+
+    return step

@@ -10,6 +10,7 @@ from ste_fairseq2 import __version__
 from ste_fairseq2.evaluation import markdown
 from ste_fairseq2.evaluation.bootstrap import Bootstrap
 from ste_fairseq2.evaluation.checkpoint_choice import (
+    CHOICE_NAME,
     SHOWN_FIGURES,
     WITH_INTERVAL,
     CheckpointScore,
@@ -18,7 +19,7 @@ from ste_fairseq2.evaluation.checkpoint_choice import (
 from ste_fairseq2.evaluation.curve import Curve, draw_curves
 from ste_fairseq2.jsonl import write_text
 
-CHOICE_NAMES: Final = ("checkpoints.json", "checkpoints.md", "checkpoints.png")
+CHOICE_NAMES: Final = (CHOICE_NAME, "checkpoints.md", "checkpoints.png")
 
 
 def write_choice(folder: Path, choice: Choice, bootstrap: Bootstrap) -> None:

@@ -1,4 +1,4 @@
-"""Draws figures over the steps of a run, with their intervals, as a PNG."""
+"""Draws figures over the steps of a run or the rounds of a loop, with their intervals, as a PNG."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST_TICKS: Final = 12
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure: a fraction for each step, or ``None`` where it is not defined."""
+    """One figure: a fraction for each step (or round), or ``None`` where it is not defined."""
 
     name: str
     values: Sequence[float | None]
@@ -28,12 +28,18 @@ class Curve:
 
 
 def draw_curves(
-    path: Path, steps: Sequence[int], curves: tuple[Curve, Curve], *, title: str, chosen: int
+    path: Path,
+    steps: Sequence[int],
+    curves: tuple[Curve, Curve],
+    *,
+    title: str,
+    x_label: str = "training step",
+    chosen: int | None = None,
 ) -> None:
     """Draw two curves in percent.
 
     :param steps: in their order; at least one.
-    :param chosen: the step to point out, chosen by the first curve.
+    :param chosen: a step to point out, chosen by the first curve.
     """
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.add_subplot()
@@ -42,12 +48,13 @@ def draw_curves(
     for curve, colour, offset in zip(curves, _COLOURS, (-shift, shift), strict=True):
         _draw_curve(axes, steps, curve, colour, offset)
     axes.axhline(50, color="grey", linestyle="--", linewidth=1, label="accuracy of a coin")
-    value = curves[0].values[steps.index(chosen)]
-    best = "" if value is None else f", {100 * value:.1f} %"
-    axes.axvline(chosen, color=_COLOURS[0], linestyle=":", label=f"best: step {chosen}{best}")
+    if chosen is not None:
+        value = curves[0].values[steps.index(chosen)]
+        best = "" if value is None else f", {100 * value:.1f} %"
+        axes.axvline(chosen, color=_COLOURS[0], linestyle=":", label=f"best: step {chosen}{best}")
 
     axes.set_title(title)
-    axes.set_xlabel("training step")
+    axes.set_xlabel(x_label)
     axes.set_ylabel("percent, with intervals")
     if len(steps) <= _MOST_TICKS:
         axes.set_xticks(steps)

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import pytest
 
-from ste_fairseq2.cli.config import attribute_docs, build_config, parse_config
+from ste_fairseq2.cli.config import attribute_docs, parse_config
+from ste_fairseq2.config_values import build_config
 from ste_fairseq2.errors import ConfigError, MissingPathError
 
 
@@ -88,7 +89,7 @@ def test_large_seeds_are_whole_numbers() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({}, "`output` must be given; pass `--output`"),
+        ({}, "`output` must be given"),
         ({"output": None}, "`output` must not be empty"),
         ({"output": True}, "`output` must be text, but is True"),
         ({"output": ["a"]}, "`output` must be text, but is ['a']"),

@@ -1,0 +1,72 @@
+"""Leads from one training example back to the rows it came of, each with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from ste_fairseq2.errors import InputError
+from ste_fairseq2.jsonl import Row, read_rows
+from ste_fairseq2.loop.plan import Plan, Step
+from ste_fairseq2.store import find_record_files
+
+_SAMPLE_FIELDS: Final = ("sample_id", "chosen_sample_id", "rejected_sample_id")
+
+_SHOWN_FIELDS: Final = (
+    *("instruction", "baseline", "worse", "modified_instruction"),
+    *("vllm_output", "gold", "order", "source", "category"),
+)
+"""Fields of a row that say what it is, as far as it has them."""
+
+_SHOWN_CHARS: Final = 200
+
+
+def describe_example(plan: Plan, example_id: str) -> str:
+    """Return the example's row and those it came of, back to the first file that has ids.
+
+    :raises InputError: no training set holds the example.
+    """
+    for step in plan.steps:
+        if step.kind.startswith("prepare_") and step.output.is_dir():
+            for row in _rows(step.output, {example_id}):
+                return "\n".join(_describe(plan, step, row))
+
+    raise InputError(
+        f"no training set of the loop has an example `{example_id}`; ids are in the train-*.jsonl files "
+        "of its `data` folders."
+    )
+
+
+def _describe(plan: Plan, step: Step, example: Row) -> Iterator[str]:
+    makers = {str(step.output): step for step in plan.steps}
+    yield from _show(step.name, example)
+    samples = {str(example.data[name]) for name in _SAMPLE_FIELDS if name in example.data}
+    pair_id = example.optional_text("pair_id")
+    for place in step.reads:
+        found = list(_rows(Path(place), samples))
+        for row in found:
+            yield from _show(makers[place].name, row)
+        # All stages before the judgements keep the id of the instruction.
+        while found and pair_id is not None and (maker := makers.get(place)) is not None:
+            [place] = maker.reads
+            for row in _rows(Path(place), {pair_id}):
+                yield from _show(makers[place].name if place in makers else place, row)
+
+
+def _rows(place: Path, ids: Collection[str]) -> Iterator[Row]:
+    """Yield the rows with these ids."""
+    if not place.exists():
+        return
+    for file in find_record_files(place):
+        for row in read_rows(file, on_error=lambda error: None):
+            if row.data.get("id") in ids:
+                yield row
+
+
+def _show(name: str, row: Row) -> Iterator[str]:
+    yield f"{name}  {row.source}:{row.line}"
+    for field in _SHOWN_FIELDS:
+        if field in row.data:
+            text = " ".join(str(row.data[field]).split())
+            yield f"    {field}: {text[:_SHOWN_CHARS]}{'…' if len(text) > _SHOWN_CHARS else ''}"

@@ -1,0 +1,125 @@
+"""Options of the stages' command lines: checked by the stages' own configurations, written as flags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from ste_fairseq2.config_values import build_config
+from ste_fairseq2.errors import ConfigError
+
+Options: TypeAlias = dict[str, Any]
+
+
+class _Stage(NamedTuple):
+    config: Callable[[], type[Any]]
+    """Gives the configuration; it is imported when it is asked for."""
+    fixed: Mapping[str, Any]
+    """What the loop sets itself, with a stand-in."""
+    defaults: Mapping[str, Any] = {}
+    """What the loop sets where the user does not, with a stand-in."""
+
+
+def _select() -> type[Any]:
+    from ste_fairseq2.synthesis.select_config import SelectConfig
+
+    return SelectConfig
+
+
+def _respond() -> type[Any]:
+    from ste_fairseq2.synthesis.respond import RespondConfig
+
+    return RespondConfig
+
+
+def _worsen() -> type[Any]:
+    from ste_fairseq2.synthesis.worsen import WorsenConfig
+
+    return WorsenConfig
+
+
+def _annotate() -> type[Any]:
+    from ste_fairseq2.synthesis.annotate import AnnotateConfig
+
+    return AnnotateConfig
+
+
+def _prepare_sft() -> type[Any]:
+    from ste_fairseq2.curation.config import PrepareSftConfig
+
+    return PrepareSftConfig
+
+
+def _prepare_dpo() -> type[Any]:
+    from ste_fairseq2.curation.config import PrepareDpoConfig
+
+    return PrepareDpoConfig
+
+
+def _evaluate() -> type[Any]:
+    from ste_fairseq2.evaluation.config import EvaluateConfig
+
+    return EvaluateConfig
+
+
+_PLACES: Final = {"inputs": "…", "output": Path("…")}
+_CURATION_PLACES: Final = {"generation_dir": ["…/judgements"], "output_dir": Path("…/data")}
+
+STAGES: Final = {
+    "select": _Stage(_select, _PLACES, {"seed": 2}),
+    "respond": _Stage(_respond, _PLACES, {"model": "…", "seed": 2}),
+    "worsen": _Stage(_worsen, _PLACES, {"model": "…", "seed": 2}),
+    "annotate": _Stage(_annotate, _PLACES | {"model": "…"}, {"seed": 2}),
+    "prepare-sft": _Stage(_prepare_sft, _CURATION_PLACES, {"seed": 2}),
+    "prepare-dpo": _Stage(_prepare_dpo, _CURATION_PLACES, {"seed": 2}),
+    "evaluate": _Stage(_evaluate, {"output": Path("…"), "model": Path("…")}),
+}
+
+
+def check_options(section: str, stage: str, options: Mapping[str, Any]) -> None:
+    """Check options of a stage as the stage itself will, without what the loop sets.
+
+    :param section: where the options stand in the loop's configuration, for messages.
+    :raises ConfigError:
+    """
+    kls, fixed, defaults = STAGES[stage]
+    for name in fixed.keys() & options.keys():
+        raise ConfigError(f"{section}.{name}", "cannot be set, since the loop sets it itself.")
+    try:
+        build_config(kls(), {**defaults, **options, **fixed})
+    except ConfigError as ex:
+        raise ex.within(section) from None
+
+
+def to_flags(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return options as a command line has them: ``{"top_p": 0.9}`` as ``--top-p 0.9``."""
+    flags: list[str] = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            flags.append(f"--{flag}" if value else f"--no-{flag}")
+        elif isinstance(value, Mapping):
+            flags += [f"--{flag}", *(f"{key}={_text(item)}" for key, item in value.items())]
+        elif isinstance(value, list | tuple):
+            flags += [f"--{flag}", *map(_text, value)]
+        else:
+            flags += [f"--{flag}", _text(value)]
+
+    return tuple(flags)
+
+
+def to_assignments(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return values as fairseq2's ``--config`` takes them: ``regime.num_steps=300``."""
+    return tuple(f"{name}={_text(value)}" for name, value in values.items())
+
+
+def _text(value: Any) -> str:
+    """Write a value so that YAML reads it again."""
+    if isinstance(value, str | Path):
+        return str(value)
+
+    return json.dumps(value, ensure_ascii=False)
