@@ -9,7 +9,7 @@ test:
 	bash scripts/test.sh
 
 demo:
-	bash scripts/quickstart.sh
+	bash scripts/demo.sh
 
 lock:
 	bash scripts/lock.sh

@@ -1,7 +1,7 @@
 """Builds configuration dataclasses from plain values, as YAML files and command lines hold them.
 
-A configuration is a ``kw_only`` dataclass; a field may be a configuration itself, or a mapping of names to
-configurations. A dataclass may have a ``validate()`` that raises
+A configuration is a ``kw_only`` dataclass; a field may be a configuration itself, or a mapping of names
+to configurations. A dataclass may have a ``validate()`` that raises
 :class:`~ste_fairseq2.errors.ConfigError`.
 """
 

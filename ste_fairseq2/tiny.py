@@ -60,16 +60,22 @@ class TinyModelConfig:
     """positions"""
     dtype: str = "float32"
     """type of the stored weights"""
+    initializer_range: float = 0.02
+    """standard deviation of the random weights"""
     seed: int = 2
     """seed of the random weights"""
 
 
 def build_tiny_model(config: TinyModelConfig) -> Path:
     """Write the folder and return it."""
+    return write_untrained(config, train_tokenizer(_texts(config.texts), config.vocab_size))
+
+
+def write_untrained(config: TinyModelConfig, tokenizer: Any) -> Path:
+    """Write the folder of an untrained model with a tokenizer of :func:`train_tokenizer`; return it."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    tokenizer = train_tokenizer(_texts(config.texts), config.vocab_size)
     eot, end = tokenizer.convert_tokens_to_ids([END_OF_TURN, END_OF_TEXT])
 
     with torch.random.fork_rng():
@@ -85,6 +91,7 @@ def build_tiny_model(config: TinyModelConfig) -> Path:
                 max_position_embeddings=config.max_seq_len,
                 rms_norm_eps=1e-5,
                 rope_theta=500_000.0,
+                initializer_range=config.initializer_range,
                 tie_word_embeddings=False,
                 bos_token_id=tokenizer.bos_token_id,
                 eos_token_id=[end, eot],
@@ -98,17 +105,27 @@ def build_tiny_model(config: TinyModelConfig) -> Path:
     return config.output
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
-    """Learn a byte-level BPE with exactly ``vocab_size`` ids, control tokens first."""
+def train_tokenizer(
+    texts: Iterable[str],
+    vocab_size: int,
+    *,
+    pieces: str | None = None,
+    chat_template: str = _CHAT_TEMPLATE,
+) -> Any:
+    """Learn a byte-level BPE with exactly ``vocab_size`` ids, control tokens first.
+
+    :param pieces: a pattern for what a token may span; where absent GPT-2's words, and line breaks.
+    :param chat_template: in Jinja, with the control tokens of this module.
+    """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     bpe = Tokenizer(models.BPE())
     # Line breaks by themselves, as in Llama 3: a prompt that ends with some has the same tokens whether
     # or not an answer follows.
-    line_breaks = pre_tokenizers.Split(Regex(r"\n+"), "isolated")
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.pre_tokenizer = pre_tokenizers.Sequence([line_breaks, byte_level])
+    split = pre_tokenizers.Split(Regex(pieces or r"\n+"), "isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pieces is None)
+    bpe.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -127,7 +144,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Any:
         eos_token=END_OF_TURN,
         pad_token=PAD,
         additional_special_tokens=[END_OF_TEXT, HEADER_START, HEADER_END],
-        chat_template=_CHAT_TEMPLATE,
+        chat_template=chat_template,
         clean_up_tokenization_spaces=False,
     )
 

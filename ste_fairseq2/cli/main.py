@@ -23,6 +23,7 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: Final = {
+    "demo": _Command("demo", "watch a small judge teach itself, on a CPU in minutes"),
     "select": _Command("select", "pick the instructions to train on out of a large source"),
     "respond": _Command("respond", "write a response to each instruction"),
     "worsen": _Command("worsen", "write a worse response to each instruction"),
@@ -33,6 +34,7 @@ _COMMANDS: Final = {
     "prepare-dpo": _Command("prepare_dpo", "curate judgement samples into preference pairs"),
     "fetch-dpo-data": _Command("fetch_dpo_data", "rebuild the released preference pairs from the Hub"),
     "loop": _Command("loop", "run rounds of all of this, or show how far they are"),
+    "report": _Command("report", "write one page about a loop, with judgements to read"),
     "doctor": _Command("doctor", "check a training configuration and its data beforehand"),
     "make-tiny-model": _Command("make_tiny_model", "write a small, untrained Llama for trials"),
 }

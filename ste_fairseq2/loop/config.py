@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ste_fairseq2.errors import ConfigError
 from ste_fairseq2.loop.launch import Launch, parse_launch
-from ste_fairseq2.loop.options import Options, check_options
+from ste_fairseq2.loop.options import Options, check_evaluation, check_options
 
 Phase: TypeAlias = Literal["sft", "dpo"]
 
@@ -170,6 +170,13 @@ class LoopConfig:
             for kind in STEP_KINDS
         }
 
+    def selection_of(self, source: SourceConfig) -> Options | None:
+        """Return what selects instructions of a source; ``None`` where all are taken."""
+        if self.select is None and source.select is None:
+            return None
+
+        return (self.select or {}) | (source.select or {})
+
     def trainings(self) -> dict[Phase, TrainingConfig]:
         """Return the trainings of a round, in their order.
 
@@ -194,10 +201,12 @@ class LoopConfig:
     def _validate_stages(self) -> None:
         """Build every stage's own configuration, with stand-ins for what the loop will set."""
         engine = self.engine
+        check_options("engine", "annotate", engine)
         for name, source in self.sources.items():
-            if self.select is not None or source.select is not None:
+            selection = self.selection_of(source)
+            if selection is not None:
                 section = "select" if source.select is None else f"sources.{name}.select"
-                check_options(section, "select", engine | (self.select or {}) | (source.select or {}))
+                check_options(section, "select", engine | selection)
         check_options("respond", "respond", engine | self.respond)
         check_options("worsen", "worsen", engine | self.worsen)
         check_options("annotate", "annotate", engine | self.annotate)
@@ -205,9 +214,9 @@ class LoopConfig:
             options = self.prepare_sft if phase == "sft" else self.prepare_dpo
             check_options(f"prepare_{phase}", f"prepare-{phase}", options)
         for name, options in self.evaluate.items():
-            check_options(f"evaluate.{name}", "evaluate", options)
+            check_evaluation(f"evaluate.{name}", engine, options)
         if self.choose is not None:
-            check_options("choose", "evaluate", self.choose)
+            check_evaluation("choose", engine, self.choose)
 
     @staticmethod
     def _validate_names(section: str, names: Mapping[str, Any]) -> None:

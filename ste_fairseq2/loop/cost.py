@@ -16,7 +16,7 @@ import yaml
 
 from ste_fairseq2.evaluation.judging import JUDGEMENTS_NAME
 from ste_fairseq2.loop.config import LoopConfig, Phase
-from ste_fairseq2.loop.devices import num_devices
+from ste_fairseq2.loop.devices import num_devices, selection_of
 from ste_fairseq2.loop.journal import is_done, read_journal
 from ste_fairseq2.loop.plan import Plan, Step
 from ste_fairseq2.loop.sizes import num_records, num_written
@@ -144,7 +144,7 @@ def _inputs(
 def _outputs(config: LoopConfig, step: Step, inputs: float | None, rate: Measured | None) -> int | None:
     if step.kind not in _RECORD_STAGES:
         return None
-    wanted = (config.select or {}).get("count") if step.kind == "select" else None
+    wanted = selection_of(config, step).get("count") if step.kind == "select" else None
     if inputs is None or rate is None or not rate.inputs:
         return wanted
     outputs = round(inputs * rate.kept / rate.inputs)
@@ -165,9 +165,15 @@ def samples_per_prompt(config: LoopConfig) -> int:
 def _trains_by_epochs(config: LoopConfig, phase: str) -> bool:
     sections: Mapping[Phase, Any] = config.trainings()
     section = sections["sft" if phase == "sft" else "dpo"]
-    regime = (yaml.safe_load(section.config_file.read_text(encoding="utf-8")) or {}).get("regime", {})
+    file = yaml.safe_load(section.config_file.read_text(encoding="utf-8")) or {}
+    num_steps = (file.get("regime") or {}).get("num_steps")
+    for name, value in section.config.items():
+        if name == "regime.num_steps":
+            num_steps = value
+        elif name == "regime":
+            num_steps = value.get("num_steps", num_steps)
 
-    return section.config.get("regime.num_steps", regime.get("num_steps")) is None
+    return num_steps is None
 
 
 def _manifest_of(step: Step) -> Manifest | None:

@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.launch import Launch
+from ste_fairseq2.loop.options import Options
 from ste_fairseq2.loop.plan import Step
 
 _PARALLEL_FIELDS: Final = ("tensor_parallel_size", "pipeline_parallel_size", "data_parallel_size")
 
-_PER_NODE: Final = re.compile(r"--(?:gpus|ntasks)-per-node=(?:\w+:)?(\d+)")
-_NODES: Final = re.compile(r"(?:--nodes=|-N)(\d+)")
+_PER_NODE: Final = re.compile(r"--(?:gpus|ntasks)-per-node[= ](?:\w+:)?(\d+)")
+_NODES: Final = re.compile(r"(?:--nodes[= ]|-N ?)(\d+)")
 
 
 def num_devices(config: LoopConfig, step: Step) -> int:
@@ -27,8 +28,9 @@ def num_devices(config: LoopConfig, step: Step) -> int:
     if step.kind in ("choose", "evaluate"):
         options = config.choose if step.kind == "choose" else config.evaluate[step.output.name]
         return _of_options(config.engine | (options or {}).get("judge_options", {}))
+    if step.kind == "select":
+        return _of_options(config.engine | selection_of(config, step))
     sections: Mapping[str, Any] = {
-        "select": config.select,
         "respond": config.respond,
         "worsen": config.worsen,
         "annotate": config.annotate,
@@ -36,7 +38,13 @@ def num_devices(config: LoopConfig, step: Step) -> int:
     if step.kind not in sections:
         return 1
 
-    return _of_options(config.engine | (sections[step.kind] or {}))
+    return _of_options(config.engine | sections[step.kind])
+
+
+def selection_of(config: LoopConfig, step: Step) -> Options:
+    """Return the options of a step of the kind `select`."""
+    # It lies in the folder of its source.
+    return config.selection_of(config.sources[step.output.parent.name]) or {}
 
 
 def _of_options(options: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from ste_fairseq2.errors import InputError
+from ste_fairseq2.errors import InputError, MissingPathError, UnfinishedStageError
 from ste_fairseq2.jsonl import Row, read_rows
 from ste_fairseq2.loop.plan import Plan, Step
 from ste_fairseq2.store import find_record_files
@@ -55,10 +55,12 @@ def _describe(plan: Plan, step: Step, example: Row) -> Iterator[str]:
 
 
 def _rows(place: Path, ids: Collection[str]) -> Iterator[Row]:
-    """Yield the rows with these ids."""
-    if not place.exists():
+    """Yield the rows with these ids; none where the place has no JSONL, as a data set of the Hub."""
+    try:
+        files = find_record_files(place)
+    except (MissingPathError, UnfinishedStageError):
         return
-    for file in find_record_files(place):
+    for file in files:
         for row in read_rows(file, on_error=lambda error: None):
             if row.data.get("id") in ids:
                 yield row

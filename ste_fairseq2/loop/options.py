@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,6 +47,12 @@ def _annotate() -> type[Any]:
     return AnnotateConfig
 
 
+def _judge() -> type[Any]:
+    from ste_fairseq2.synthesis.judge import JudgeConfig
+
+    return JudgeConfig
+
+
 def _prepare_sft() -> type[Any]:
     from ste_fairseq2.curation.config import PrepareSftConfig
 
@@ -72,6 +79,7 @@ STAGES: Final = {
     "respond": _Stage(_respond, _PLACES, {"model": "…", "seed": 2}),
     "worsen": _Stage(_worsen, _PLACES, {"model": "…", "seed": 2}),
     "annotate": _Stage(_annotate, _PLACES | {"model": "…"}, {"seed": 2}),
+    "judge": _Stage(_judge, _PLACES | {"model": Path("…"), "both_orders": True}),
     "prepare-sft": _Stage(_prepare_sft, _CURATION_PLACES, {"seed": 2}),
     "prepare-dpo": _Stage(_prepare_dpo, _CURATION_PLACES, {"seed": 2}),
     "evaluate": _Stage(_evaluate, {"output": Path("…"), "model": Path("…")}),
@@ -84,21 +92,66 @@ def check_options(section: str, stage: str, options: Mapping[str, Any]) -> None:
     :param section: where the options stand in the loop's configuration, for messages.
     :raises ConfigError:
     """
-    kls, fixed, defaults = STAGES[stage]
+    find_config, fixed, defaults = STAGES[stage]
     for name in fixed.keys() & options.keys():
         raise ConfigError(f"{section}.{name}", "cannot be set, since the loop sets it itself.")
+    kls = find_config()
     try:
-        build_config(kls(), {**defaults, **options, **fixed})
+        build_config(kls, {**defaults, **options, **fixed})
+        _check_flags(kls, options)
     except ConfigError as ex:
         raise ex.within(section) from None
 
 
+def check_evaluation(section: str, engine: Options, options: Options) -> None:
+    """Check options of `ste evaluate`, and those of `ste judge` that it takes.
+
+    :param engine: what all generating stages share.
+    :raises ConfigError:
+    """
+    import yaml
+
+    check_options(section, "evaluate", options)
+    name = f"{section}.judge_options"
+    judge_options = options.get("judge_options", {})
+    if not isinstance(judge_options, dict):
+        raise ConfigError(name, f"must hold field: value lines, but is {judge_options!r}.")
+    # The evaluation reads them from text.
+    read = {
+        option: yaml.safe_load(value) if isinstance(value, str) else value
+        for option, value in judge_options.items()
+    }
+    check_options(name, "judge", engine | read)
+
+
+def _check_flags(kls: type[Any], options: Mapping[str, Any]) -> None:
+    """Refuse what no flag can say: that an option which has a default has no value.
+
+    :raises ConfigError:
+    """
+    for item in dataclasses.fields(kls):
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        if _is_empty(options.get(item.name, default)) and not _is_empty(default):
+            raise ConfigError(
+                item.name, f"cannot be empty in a loop; its default is {default!r}, so give a value."
+            )
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping | list | tuple) and not value)
+
+
 def to_flags(options: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return options as a command line has them: ``{"top_p": 0.9}`` as ``--top-p 0.9``."""
+    """Return options as a command line has them: ``{"top_p": 0.9}`` as ``--top-p 0.9``.
+
+    Those without a value are left out.
+    """
     flags: list[str] = []
     for name, value in options.items():
         flag = name.replace("_", "-")
-        if value is None:
+        if _is_empty(value):
             continue
         if isinstance(value, bool):
             flags.append(f"--{flag}" if value else f"--no-{flag}")

@@ -153,9 +153,9 @@ class _Planner:
         else:
             assert source.instructions is not None
             begin = source.instructions
-            if config.select is not None or source.select is not None:
-                options = (config.select or {}) | (source.select or {})
-                begin = self._stage(f"{prefix}/select", number, "select", begin, options)
+            selection = config.selection_of(source)
+            if selection is not None:
+                begin = self._stage(f"{prefix}/select", number, "select", begin, selection)
         if config.pairs == "every_round":
             return begin
 

@@ -27,6 +27,8 @@ _FIGURES: Final = {
     "both_right": "both_right",
     "agreement": "agreement",
     "first_slot": "first_slot",
+    "better_first": "better_first",
+    "better_last": "better_last",
     "unparseable": "unparseable",
     "truncated": "truncated",
 }

@@ -102,11 +102,7 @@ def loop_identity(config: LoopConfig) -> dict[str, Any]:
     for name in ("rounds", "launch"):
         del values[name]
 
-    return {"stage": "loop"} | {
-        name: value
-        for name, value in sorted(_flat(values, ""))
-        if name.rpartition(".")[2] not in _PLACE_FIELDS
-    }
+    return {"stage": "loop", **dict(sorted(_flat(values, "")))}
 
 
 def _run_step(step: Step, launch: Launch, folder: Path, journal: Journal, label: str) -> None:
@@ -134,11 +130,13 @@ def _run_step(step: Step, launch: Launch, folder: Path, journal: Journal, label:
 
 
 def _flat(values: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    """Return the fields with their paths, without those of :data:`_PLACE_FIELDS`."""
     items: list[tuple[str, Any]] = []
     for name, value in values.items():
-        if isinstance(value, dict) and value:
-            items += _flat(value, f"{prefix}{name}.")
-        else:
+        if isinstance(value, dict):
+            # An empty section is not the same as none.
+            items += _flat(value, f"{prefix}{name}.") or [(f"{prefix}{name}", {})]
+        elif name.rpartition(".")[2] not in _PLACE_FIELDS:
             items.append((f"{prefix}{name}", value))
 
     return items

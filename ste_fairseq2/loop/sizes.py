@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ste_fairseq2.errors import MissingPathError
 from ste_fairseq2.jsonl import DATA_SUFFIXES, find_data_files, read_rows
 from ste_fairseq2.store.manifest import Manifest, read_manifest
 
@@ -23,10 +24,13 @@ def num_records(path: Path) -> int | None:
         manifest = read_manifest(path)
         if manifest is not None:
             return num_written(manifest)
-    elif not path.name.endswith(DATA_SUFFIXES) or not path.is_file():
+    elif not path.name.endswith(DATA_SUFFIXES):
         return None
-
-    return _count_rows(find_data_files(path)) if path.exists() else None
+    try:
+        return _count_rows(find_data_files(path))
+    except MissingPathError:
+        # Nothing is there yet, or a folder of parquet files.
+        return None
 
 
 def _count_rows(files: Sequence[Path]) -> int:

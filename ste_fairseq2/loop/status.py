@@ -10,7 +10,7 @@ from typing import Final
 from ste_fairseq2.curation.outcomes import VOTED_RIGHT
 from ste_fairseq2.evaluation import markdown
 from ste_fairseq2.loop.config import LoopConfig
-from ste_fairseq2.loop.journal import StepState, is_done, read_journal
+from ste_fairseq2.loop.journal import is_done, read_journal
 from ste_fairseq2.loop.plan import Plan
 from ste_fairseq2.loop.rounds import RoundSummary, summarise_rounds
 
@@ -22,13 +22,16 @@ _HEADER: Final = (
 
 def describe_loop(config: LoopConfig, plan: Plan, folder: Path) -> str:
     """Return the table of the rounds, and what is still to do."""
-    table = rounds_table(summarise_rounds(plan, folder), list(config.evaluate))
+    header, *rows = rounds_cells(summarise_rounds(plan, folder), list(config.evaluate))
 
-    return f"{table}\n\n{_progress(plan, read_journal(folder))}"
+    return f"{markdown.table(header, rows)}\n\n{describe_progress(plan, folder)}"
 
 
-def rounds_table(summaries: Sequence[RoundSummary], benchmarks: Sequence[str]) -> str:
-    """Return a Markdown table with a line for each round; accuracies are means of both orders."""
+def rounds_cells(summaries: Sequence[RoundSummary], benchmarks: Sequence[str]) -> list[list[str]]:
+    """Return the cells of a table with a line for each round, the header first.
+
+    Accuracies are means of both orders, in percent.
+    """
     rows = [
         [
             "seed" if summary.round == 0 else str(summary.round),
@@ -47,7 +50,7 @@ def rounds_table(summaries: Sequence[RoundSummary], benchmarks: Sequence[str]) -
         for summary in summaries
     ]
 
-    return markdown.table([_HEADER[0], *benchmarks, *_HEADER[1:]], rows)
+    return [[_HEADER[0], *benchmarks, *_HEADER[1:]], *rows]
 
 
 def _accuracy(summary: RoundSummary, benchmark: str) -> str:
@@ -67,7 +70,9 @@ def _share(outcomes: Mapping[str, int]) -> str:
     return markdown.percent(right / total) if total else markdown.NONE
 
 
-def _progress(plan: Plan, states: Mapping[str, StepState]) -> str:
+def describe_progress(plan: Plan, folder: Path) -> str:
+    """Return in a sentence how far a loop is."""
+    states = read_journal(folder)
     left = [step for step in plan.steps if not is_done(step, states.get(step.name))]
     if not left:
         return f"All {len(plan.steps)} steps are done."

@@ -11,11 +11,14 @@ from ste_fairseq2 import errors
 from ste_fairseq2.errors import (
     ChatTemplateError,
     ConfigError,
+    DemoError,
     EmptyDataError,
     EndpointAccessError,
     EngineError,
     FolderBusyError,
     InputError,
+    LoopStepError,
+    MissingFieldError,
     MissingPathError,
     ModelFolderError,
     NoCheckpointError,
@@ -40,6 +43,7 @@ EXAMPLES = [
     UnfinishedStageError(Path("out"), "judge"),
     FolderBusyError(Path("out")),
     ConfigError("seed", "must be a whole number, but is 'x'."),
+    MissingFieldError("output"),
     NoCheckpointError(Path("runs/dpo/checkpoints")),
     UnscorableValidationError("verdict_accuracy", "names the better answer by [[A]] or [[B]]"),
     ModelFolderError("model", "it has no weights."),
@@ -50,6 +54,8 @@ EXAMPLES = [
     EndpointAccessError("http://localhost:8000/v1", "OPENAI_API_KEY", has_key=False),
     EndpointAccessError("http://localhost:8000/v1", "OPENAI_API_KEY", has_key=True),
     TokenBudgetError(spent=90, budget=100, needed=20),
+    LoopStepError("round-1/sft/run", 1, Path("runs/loop/logs/round-1.sft.run.log")),
+    DemoError("both-orders", 1),
     EngineError("the engine died."),
 ]
 

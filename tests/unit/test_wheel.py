@@ -51,3 +51,5 @@ def test_wheel_works_apart_from_the_checkout(repository: Path, tmp_path: Path) -
     tops = {name.split("/")[0] for name in names}
     assert tops == {"ste_fairseq2", "recipes", f"{wheel.name.split('-py3')[0]}.dist-info"}
     assert "ste_fairseq2/py.typed" in names
+    for page_file in ("page.html", "style.css", "browser.js"):
+        assert f"ste_fairseq2/report/page/{page_file}" in names

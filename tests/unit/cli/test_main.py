@@ -63,7 +63,7 @@ def test_no_command_shows_the_usage() -> None:
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.dispatch(["jugde"]) == 2
-    assert "`jugde` is not a command; it has select," in capsys.readouterr().err
+    assert "`jugde` is not a command; it has demo, select," in capsys.readouterr().err
 
 
 def test_unknown_flag(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,172 @@
+"""The part about accuracy on held-out pairs: by round, section and order, beside other loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from ste_fairseq2.loop.rounds import BenchmarkScore, RoundSummary
+from ste_fairseq2.report.chart import Chart, Series, percent, percent_interval
+from ste_fairseq2.report.facts import LoopFacts
+from ste_fairseq2.report.parts.part import Part, round_names
+
+_MOST_SECTIONS: Final = 36
+"""Sections drawn of a benchmark."""
+
+_LEAD: Final = (
+    "Accuracy is the mean of both orders on pairs that no training has seen, with its interval; a "
+    "coin has 50 %. A loop works where the curve rises by more than its intervals. Being right in "
+    "both orders does not reward a leaning to a place; agreement says how often both orders name the "
+    "same answer, right or wrong."
+)
+
+
+def make(facts: LoopFacts) -> Part:
+    names = list(facts.config.evaluate)
+    charts: list[Chart] = []
+    notes: list[str] = []
+    for name in names:
+        if not any(name in summary.benchmarks for summary in facts.summaries):
+            notes.append(f"No judge has been scored on {name} yet.")
+            continue
+        charts += _benchmark_charts(facts, name)
+        sections, left_out = _section_charts(facts, name)
+        charts += sections
+        if left_out:
+            notes.append(
+                f"{left_out} more sections of {name} are not drawn; they are in its folders' card.md."
+            )
+    if not names:
+        notes.append("The configuration names no benchmark under `evaluate`, so nothing was scored.")
+    if facts.peers and charts:
+        known = {name for peer in facts.peers for s in peer.summaries for name in s.benchmarks}
+        if not known & set(names):
+            notes.append("The loops to compare with have scores on none of these benchmarks.")
+
+    return Part(anchor="accuracy", title="Accuracy", lead=_LEAD, charts=charts, notes=notes)
+
+
+def _benchmark_charts(facts: LoopFacts, name: str) -> Iterator[Chart]:
+    x = round_names(facts, with_peers=True)
+    yield Chart(
+        title=f"Accuracy on {name}",
+        kind="lines",
+        x_label="round",
+        y_label="accuracy (%)",
+        x=x,
+        unit="%",
+        reference=50,
+        reference_name="a coin",
+        series=_loops(facts, name, len(x), lambda score: score.figures["accuracy"], with_intervals=True),
+    )
+    for figure, title, y_label in (
+        ("both_right", "Right in both orders", "pairs right in both orders (%)"),
+        ("agreement", "Agreement of both orders", "pairs with the same answer (%)"),
+    ):
+        yield Chart(
+            title=f"{title}, {name}",
+            kind="lines",
+            x_label="round",
+            y_label=y_label,
+            x=x,
+            unit="%",
+            series=_loops(facts, name, len(x), lambda score, key=figure: score.figures[key]),  # type: ignore[misc]
+        )
+    yield Chart(
+        title=f"Judgements without a verdict, {name}",
+        kind="lines",
+        x_label="round",
+        y_label="judgements (%)",
+        x=round_names(facts),
+        unit="%",
+        series=[
+            Series(
+                name=figure,
+                values=_values(
+                    facts.summaries,
+                    name,
+                    len(facts.summaries),
+                    lambda score, key=figure: score.figures[key],  # type: ignore[misc]
+                ),
+            )
+            for figure in ("unparseable", "truncated")
+        ],
+    )
+
+
+def _section_charts(facts: LoopFacts, name: str) -> tuple[list[Chart], int]:
+    x = round_names(facts, with_peers=True)
+    sections = dict.fromkeys(
+        section
+        for summary in facts.summaries
+        if name in summary.benchmarks
+        for section in summary.benchmarks[name].sections
+    )
+    charts = [
+        Chart(
+            title=f"{section} ({name})",
+            kind="lines",
+            x_label="round",
+            y_label="accuracy (%)",
+            x=x,
+            unit="%",
+            reference=50,
+            is_small=True,
+            series=_loops(
+                facts,
+                name,
+                len(x),
+                lambda score, key=section: score.sections.get(key),  # type: ignore[misc]
+            ),
+        )
+        for section in list(sections)[:_MOST_SECTIONS]
+    ]
+
+    return charts, max(len(sections) - _MOST_SECTIONS, 0)
+
+
+def _loops(
+    facts: LoopFacts,
+    benchmark: str,
+    length: int,
+    figure: Callable[[BenchmarkScore], float | None],
+    *,
+    with_intervals: bool = False,
+) -> list[Series]:
+    """Return a series of this loop and one of each that is compared."""
+    loops = [(facts.name if facts.peers else "", facts.summaries)]
+    loops += [(peer.name, peer.summaries) for peer in facts.peers]
+    found = []
+    for index, (name, summaries) in enumerate(loops):
+        values = _values(summaries, benchmark, length, figure)
+        if index and all(value is None for value in values):
+            continue
+        intervals = [
+            None if (score := _score(summaries, benchmark, n)) is None else score.interval
+            for n in range(length)
+        ]
+        found.append(
+            Series(
+                name=name,
+                values=values,
+                intervals=[percent_interval(i) for i in intervals] if with_intervals else (),
+                colour=index,
+            )
+        )
+
+    return found
+
+
+def _values(
+    summaries: Sequence[RoundSummary],
+    benchmark: str,
+    length: int,
+    figure: Callable[[BenchmarkScore], float | None],
+) -> list[float | None]:
+    scores = [_score(summaries, benchmark, n) for n in range(length)]
+
+    return [None if score is None else percent(figure(score)) for score in scores]
+
+
+def _score(summaries: Sequence[RoundSummary], benchmark: str, n: int) -> BenchmarkScore | None:
+    return summaries[n].benchmarks.get(benchmark) if n < len(summaries) else None

@@ -1,0 +1,126 @@
+"""The part about leanings to a place: the answer shown first, or last."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ste_fairseq2.report.chart import Chart, Series, percent
+from ste_fairseq2.report.facts import LoopFacts, SampleFacts
+from ste_fairseq2.report.parts.part import Part, round_names
+
+_LEAD: Final = (
+    "Every pair is shown in both orders, so a judge without a leaning names the first answer in half "
+    "of its decided judgements, and is right as often where the better answer comes first as where it "
+    "comes last."
+)
+
+
+def make(facts: LoopFacts) -> Part:
+    drawn = [(f.label, f.samples) for f in facts.judging if f.samples is not None]
+    charts: list[Chart] = []
+    notes: list[str] = []
+    if drawn:
+        charts += _training_charts(drawn)
+        growing = [label for label, samples in drawn if not samples.is_complete]
+        if growing:
+            notes.append(
+                f"Judgements of {', '.join(growing)} are still being drawn; here are those so far."
+            )
+    else:
+        notes.append("No judgements have been drawn for training yet.")
+    names = [
+        name for name in facts.config.evaluate if any(name in s.benchmarks for s in facts.summaries)
+    ]
+    for name in names:
+        charts += _held_out_charts(facts, name)
+    if not names:
+        notes.append("No judge has been scored on held-out pairs yet.")
+
+    return Part(
+        anchor="position",
+        title="Position bias",
+        lead=_LEAD,
+        charts=[chart for chart in charts if any(v is not None for s in chart.series for v in s.values)],
+        notes=notes,
+    )
+
+
+def _training_charts(drawn: list[tuple[str, SampleFacts]]) -> list[Chart]:
+    x = [label for label, _ in drawn]
+    samples = [one for _, one in drawn]
+
+    return [
+        Chart(
+            title="First answer named, in samples for training",
+            kind="lines",
+            x_label="round",
+            y_label="decided samples (%)",
+            x=x,
+            unit="%",
+            reference=50,
+            reference_name="no leaning",
+            series=[Series(name="", values=[percent(one.first_share) for one in samples])],
+        ),
+        Chart(
+            title="Right by the place of the better answer, in samples for training",
+            kind="lines",
+            x_label="round",
+            y_label="samples right (%)",
+            x=x,
+            unit="%",
+            series=[
+                Series(
+                    name=name,
+                    values=[percent(one.right_share(better_first=first)) for one in samples],
+                )
+                for name, first in (("better answer first", True), ("better answer last", False))
+            ],
+        ),
+    ]
+
+
+def _held_out_charts(facts: LoopFacts, name: str) -> list[Chart]:
+    x = round_names(facts)
+    scores = [summary.benchmarks.get(name) for summary in facts.summaries]
+
+    return [
+        Chart(
+            title=f"First answer named, {name}",
+            kind="lines",
+            x_label="round",
+            y_label="decided judgements (%)",
+            x=x,
+            unit="%",
+            reference=50,
+            reference_name="no leaning",
+            series=[
+                Series(
+                    name="",
+                    values=[
+                        None if score is None else percent(score.figures["first_slot"])
+                        for score in scores
+                    ],
+                )
+            ],
+        ),
+        Chart(
+            title=f"Right by the place of the better answer, {name}",
+            kind="lines",
+            x_label="round",
+            y_label="judgements right (%)",
+            x=x,
+            unit="%",
+            series=[
+                Series(
+                    name=name,
+                    values=[
+                        None if score is None else percent(score.figures[figure]) for score in scores
+                    ],
+                )
+                for name, figure in (
+                    ("better answer first", "better_first"),
+                    ("better answer last", "better_last"),
+                )
+            ],
+        ),
+    ]
