@@ -164,3 +164,8 @@ def test_help_comes_from_the_docstrings(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_docstrings_of_base_classes_are_found() -> None:
     assert attribute_docs(Example)["output"] == "where to write"
+
+
+def test_a_missing_flag_is_named() -> None:
+    with pytest.raises(ConfigError, match="`output` must be given; pass `--output` or set it"):
+        parse()

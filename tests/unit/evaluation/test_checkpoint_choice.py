@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
-from ste_fairseq2.errors import MissingPathError, NoCheckpointError
+from ste_fairseq2.errors import InputError, MissingPathError, NoCheckpointError
 from ste_fairseq2.evaluation.bootstrap import Bootstrap, Interval
-from ste_fairseq2.evaluation.checkpoint_choice import CheckpointScore, Choice, choose
+from ste_fairseq2.evaluation.checkpoint_choice import (
+    CHOICE_NAME,
+    CheckpointScore,
+    Choice,
+    choose,
+    read_chosen_step,
+)
 from ste_fairseq2.evaluation.checkpoint_report import write_choice
 from ste_fairseq2.evaluation.checkpoints import find_steps
 
@@ -115,3 +121,32 @@ def test_a_run_without_checkpoints_is_refused(tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "scores").mkdir(parents=True)
     with pytest.raises(NoCheckpointError, match="holds no checkpoint"):
         find_steps(tmp_path)
+
+
+def write_row(path: Path, step: int, left: int) -> Path:
+    path.write_text(json.dumps({"best": {"step": step}, "still_to_judge": left}))
+
+    return path
+
+
+def test_the_chosen_step_is_read_back(tmp_path: Path) -> None:
+    assert read_chosen_step(write_row(tmp_path / CHOICE_NAME, 40, 0)) == 40
+
+
+def test_an_unfinished_choice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="2 checkpoints are still to be judged"):
+        read_chosen_step(write_row(tmp_path / CHOICE_NAME, 40, 2))
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"best": {}}'])
+def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / CHOICE_NAME
+    path.write_text(text)
+
+    with pytest.raises(InputError, match="holds no choice of a checkpoint"):
+        read_chosen_step(path)
+
+
+def test_a_missing_choice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError):
+        read_chosen_step(tmp_path / CHOICE_NAME)
