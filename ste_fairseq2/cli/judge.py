@@ -1,4 +1,4 @@
-"""`ste judge`: judge pairs of answers with a model."""
+"""`ste judge`: judge pairs of answers, or answers one by one, with a model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ste_fairseq2.cli.config import parse_config
 from ste_fairseq2.cli.stage_report import describe_stage
 from ste_fairseq2.synthesis.judge import JudgeConfig, JudgeOutcome, run_judge
+from ste_fairseq2.synthesis.score import ScoreOutcome, run_score
 
 _EPILOG = """\
 examples:
@@ -17,6 +18,8 @@ examples:
   ste judge --inputs rewardbench_inputs.jsonl --prompt-key text --model … --output …
   ste judge --inputs pairs.jsonl --engine endpoint --endpoint http://localhost:8000/v1 \\
       --model NAME_THERE --tokenizer checkpoints/judge --output judged
+  ste judge --mode score --inputs answers.jsonl --model checkpoints/judge --output scored \\
+      --samples 3 --temperature 0.7
 
 The output folder holds one row for each input and order, in the order in which they finished; `index`
 restores the order of the input. Run the same command again after an interruption.
@@ -28,10 +31,13 @@ def run(argv: Sequence[str]) -> None:
         JudgeConfig,
         argv,
         prog="ste judge",
-        description="Judge pairs of answers with a model: through vLLM in process, or at an endpoint.",
+        description="Judge answers with a model: through vLLM in process, or at an endpoint.",
         epilog=_EPILOG,
     )
-    _show(run_judge(config))
+    if config.mode == "score":
+        _show_scores(run_score(config))
+    else:
+        _show(run_judge(config))
 
 
 def _show(outcome: JudgeOutcome) -> None:
@@ -45,4 +51,13 @@ def _show(outcome: JudgeOutcome) -> None:
     for name, share in outcome.summary.lines():
         table.add_row(name, share)
     console.print(table)
+    print(describe_stage(outcome.stage))
+
+
+def _show_scores(outcome: ScoreOutcome) -> None:
+    summary = outcome.summary
+    points = ", ".join(f"{points}: {count}" for points, count in summary["points"].items())
+    failures = ", ".join(f"{name}: {count}" for name, count in summary["failures"].items())
+    print(f"{summary['answers']} answers; by points, rounded: {points}; unscored: {summary['unscored']}")
+    print(f"{summary['samples']} samples, of these without a score: {failures}")
     print(describe_stage(outcome.stage))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from ste_fairseq2.engines.prompting import Prompter
 from ste_fairseq2.errors import ConfigError
@@ -31,11 +31,14 @@ class JudgeConfig(StageConfig):
 
     inputs: str
     """pairs to judge: a JSONL file, a folder of them, or hg://owner/name; rows have input, response_a,
-    response_b and, if known, id and label"""
+    response_b and, if known, id and label; with mode score input and response"""
+    mode: Literal["compare", "score"] = "compare"
+    """compare: which of two answers is better; score: how good an answer is by itself, 0 to 5"""
     split: str = "train"
     """split of an hg:// data set"""
-    prompt: str = "judge"
-    """prompt by name (judge, or released-judge for the released 70B model) or path"""
+    prompt: str | None = None
+    """prompt by name or path; where absent judge or, with mode score, score (released-judge is that of
+    the released 70B model)"""
     prompt_key: str | None = None
     """field with prompts that already carry the chat template, instead of pairs"""
     samples: int = 1
@@ -58,13 +61,22 @@ class JudgeConfig(StageConfig):
             raise ConfigError("samples", f"must be at least 1, but is {self.samples}.")
         if self.prompt_key is not None and self.both_orders:
             raise ConfigError("both_orders", "needs pairs, but `prompt_key` names rendered prompts.")
+        if self.mode == "score":
+            for name in ("prompt_key", "both_orders"):
+                if getattr(self, name):
+                    raise ConfigError(name, "belongs to `mode` compare, but that is score.")
+
+    @property
+    def prompt_name(self) -> str:
+        """The prompt that is used."""
+        return self.prompt or ("judge" if self.mode == "compare" else "score")
 
     def plan(self) -> JudgePlan:
         """
         :raises ConfigError: the samples would all be the same.
         :raises PromptFileError: the prompt is not known or lacks a field.
         """
-        template = load_prompt(self.prompt) if self.prompt_key is None else None
+        template = load_prompt(self.prompt_name) if self.prompt_key is None else None
         if template is not None:
             template.require(*JUDGE_FIELDS)
 
@@ -86,7 +98,7 @@ class JudgeOutcome(NamedTuple):
 
 
 def run_judge(config: JudgeConfig) -> JudgeOutcome:
-    """Judge everything that is not judged yet.
+    """Compare everything that is not compared yet.
 
     :raises InputError: input, model folder, prompt or configuration is wrong; nothing was begun.
     :raises EngineError: the engine failed; what is finished is kept.

@@ -23,13 +23,11 @@ from ste_fairseq2.jsonl import read_rows, write_rows
 from ste_fairseq2.loop.journal import read_journal
 from ste_fairseq2.small_world import write_held_out_pairs, write_training_instructions
 from ste_fairseq2.store import find_record_files
+from tests.recipes.conftest import LAUNCHER_VARIABLES
 
 STE = Path(sys.executable).parent / "ste"
 
-SETTINGS = (
-    *("rounds=1", "annotate.samples=6", "sft.config={regime.num_steps: 150}"),
-    "seed=1",
-)
+SETTINGS = ("rounds=1", "annotate.samples=6", "sft.config={regime.num_steps: 150}", "seed=1")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,10 @@ def start_loop(
         *("--set", f"evaluate.held_out.data={world}/held_out.jsonl", *SETTINGS, *settings),
     ]
 
-    return subprocess.Popen(command, cwd=repository)
+    # Other tests start process groups of their own.
+    environment = {name: value for name, value in os.environ.items() if name not in LAUNCHER_VARIABLES}
+
+    return subprocess.Popen(command, cwd=repository, env=environment)
 
 
 def is_training(folder: Path) -> bool:
