@@ -52,6 +52,31 @@ def training_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
         }
 
 
+def scoring_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield SFT rows of another model: answers of two lengths, and scores that like the longer ones.
+
+    One reply in eight to the scoring prompt has no score.
+    """
+    generator = random.Random(seed)
+    prompt = load_prompt("score")
+    for number in range(count):
+        instruction, noun = _words(generator), generator.choice(_NOUNS)
+        is_long = generator.random() < 0.5
+        answer = f"It is about {noun}." + " So it is." * is_long
+        messages: Sequence[Message] = [Message("user", instruction)]
+        target = answer
+        if number % 2:
+            messages = prompt.render({"input": instruction, "response": answer})
+            target = f"It says something.\n\nScore: {4 if is_long else 2}"
+            if number % 16 == 1:
+                target = "It says something."
+        yield {
+            "id": f"s{number}",
+            "messages": [message.to_row() for message in messages],
+            "tgt": target,
+        }
+
+
 def _words(generator: random.Random) -> str:
     """Return text of up to forty words, so that the form of a prompt is all there is to learn."""
     return " ".join(

@@ -32,6 +32,9 @@ _COMMANDS: Final = {
     "evaluate": _Command("evaluate", "score judgements, judge a benchmark, compare evaluations"),
     "prepare-sft": _Command("prepare_sft", "curate judgement samples into SFT examples"),
     "prepare-dpo": _Command("prepare_dpo", "curate judgement samples into preference pairs"),
+    "prepare-preferences": _Command(
+        "prepare_preferences", "pair the best and the worst of scored answers"
+    ),
     "fetch-dpo-data": _Command("fetch_dpo_data", "rebuild the released preference pairs from the Hub"),
     "loop": _Command("loop", "run rounds of all of this, or show how far they are"),
     "report": _Command("report", "write one page about a loop, with judgements to read"),

@@ -1,4 +1,4 @@
-"""What `ste prepare-sft`, `ste prepare-dpo` and `ste fetch-dpo-data` can be asked for."""
+"""What `ste prepare-sft`, `prepare-dpo`, `prepare-preferences` and `fetch-dpo-data` can be asked for."""
 
 from __future__ import annotations
 
@@ -117,6 +117,31 @@ class PrepareDpoConfig(CurationConfig):
         shares = {outcome: self.rejected_share.get(outcome.name.lower(), 1.0) for outcome in REJECTED}
 
         return {outcome: share for outcome, share in shares.items() if share < 1}
+
+
+@dataclass(kw_only=True)
+class PreparePreferencesConfig:
+    """`ste prepare-preferences`."""
+
+    scores_dir: tuple[Path, ...]
+    """folders of `ste judge --mode score`, or JSONL with id, input, response, score and, where known,
+    instruction_id"""
+    output_dir: Path
+    """folder to write: training file, manifest and quarantine"""
+    min_gap: float = 0.0
+    """least difference of the best and the worst score; at 0 they must differ"""
+    seed: int = 0
+    """seed of the choice among equals"""
+    quarantine_limit: float = 0.01
+    """share of malformed rows above which nothing is written"""
+
+    def validate(self) -> None:
+        if not self.scores_dir:
+            raise ConfigError("scores_dir", "must name at least one file or folder.")
+        _check_apart(self.output_dir, self.scores_dir)
+        if self.min_gap < 0.0:
+            raise ConfigError("min_gap", f"must not be negative, but is {self.min_gap}.")
+        _check_share("quarantine_limit", self.quarantine_limit)
 
 
 @dataclass(kw_only=True)

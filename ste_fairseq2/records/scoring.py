@@ -21,11 +21,15 @@ class ScoreInput:
 
     @staticmethod
     def from_row(row: Row) -> ScoreInput:
-        instruction, response = row.non_empty_text("input"), row.text("response")
+        """Read `input` and `response`, or `instruction` and `baseline` as `ste respond` writes them."""
+        names = ("input", "response") if "input" in row.data else ("instruction", "baseline")
+        if names[0] not in row.data:
+            row.require("input")
+        instruction, response = row.non_empty_text(names[0]), row.text(names[1])
 
         return ScoreInput(
             id=row_identity(row, instruction, response),
             input=instruction,
             response=response,
-            extra=other_fields(row, "id", "input", "response"),
+            extra=other_fields(row, "id", *names),
         )

@@ -23,7 +23,7 @@ REPOSITORY = HERE.parent.parent
 Job = tuple[str, Path, Path, Sequence[str]]
 """Recipe, output folder, configuration file, overrides."""
 
-LAUNCHER_VARIABLES = {
+_LAUNCHER_VARIABLES = {
     *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"),
 }
 
@@ -99,7 +99,7 @@ def job_environment() -> dict[str, str]:
     vLLM, once started in the process of the tests, leaves some of torchrun's variables behind.
     """
     ours = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    kept = {k: v for k, v in os.environ.items() if k not in LAUNCHER_VARIABLES}
+    kept = {k: v for k, v in os.environ.items() if k not in _LAUNCHER_VARIABLES}
 
     return kept | ours
 

@@ -23,7 +23,7 @@ from ste_fairseq2.jsonl import read_rows, write_rows
 from ste_fairseq2.loop.journal import read_journal
 from ste_fairseq2.small_world import write_held_out_pairs, write_training_instructions
 from ste_fairseq2.store import find_record_files
-from tests.recipes.conftest import LAUNCHER_VARIABLES
+from tests.recipes.conftest import job_environment
 
 STE = Path(sys.executable).parent / "ste"
 
@@ -64,10 +64,7 @@ def start_loop(
         *("--set", f"evaluate.held_out.data={world}/held_out.jsonl", *SETTINGS, *settings),
     ]
 
-    # Other tests start process groups of their own.
-    environment = {name: value for name, value in os.environ.items() if name not in LAUNCHER_VARIABLES}
-
-    return subprocess.Popen(command, cwd=repository, env=environment)
+    return subprocess.Popen(command, cwd=repository, env=job_environment())
 
 
 def is_training(folder: Path) -> bool:

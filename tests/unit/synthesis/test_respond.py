@@ -230,3 +230,31 @@ def test_values_that_cannot_be_meant_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
         configure("in.jsonl", **fields).validate()
+
+
+def test_several_responses_are_kept_apart(
+    script_engine: Any, write_rows: Any, read_folder: Any, configure: Any
+) -> None:
+    started = script_engine(lambda request: (f"answer {request.id}", "stop"))
+    config = configure(write_rows({"id": "a", "instruction": "Speak!"}), samples=3)
+
+    outcome = run_respond(config)
+
+    found = read_folder(config.output)
+    assert outcome.manifest.counts["kept"] == 3
+    assert {i: (r["baseline"], r["instruction_id"]) for i, r in found.items()} == {
+        f"a:{n}": (f"answer a:{n}", "a") for n in range(3)
+    }
+    assert len({request.seed for request in started[0].requests}) == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"samples": 0}, "`samples` must be at least 1"),
+        ({"samples": 2, "temperature": 0.0}, "`samples` above 1 are all the same at temperature 0"),
+    ],
+)
+def test_samples_that_cannot_be_meant(fields: Any, message: str, configure: Any) -> None:
+    with pytest.raises(ConfigError, match=message):
+        configure("in.jsonl", **fields).validate()

@@ -147,3 +147,14 @@ def test_means() -> None:
     assert mean_score([1.0, None, 4.0]) == 2.5
     assert mean_score([None]) is None
     assert mean_score([0.0]) == 0.0
+
+
+def test_responses_of_the_stage_before_are_read(
+    script_engine: Start, configure: Callable[..., JudgeConfig], inputs: Path
+) -> None:
+    script_engine(lambda request: ("Score: 3", "stop"))
+    row = {"id": "x:0", "instruction_id": "x", "instruction": "Ask", "baseline": "Told"}
+    write_rows(inputs, [row])
+
+    found = rows(run_score(configure()).stage.folder)["x:0"]
+    assert (found["input"], found["response"], found["instruction_id"]) == ("Ask", "Told", "x")
