@@ -83,7 +83,8 @@ def _run_stages(folder: Path, instructions: Path, engine: list[str]) -> None:
         assert dispatch([command, *paths, "--workers", "1"]) == 0
 
 
-@pytest.fixture(scope="module", params=["vllm", "endpoint"])
+# The engine in process goes the same way in every run of the tests: see test_small_world_loop.py.
+@pytest.fixture(scope="module", params=[pytest.param("vllm", marks=pytest.mark.slow), "endpoint"])
 def made(
     request: pytest.FixtureRequest,
     writer: Path,

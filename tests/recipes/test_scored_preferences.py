@@ -16,6 +16,8 @@ from ste_fairseq2.tiny import TinyModelConfig, build_tiny_model
 from tests.recipes.conftest import RunJobs, job_environment, read_metrics
 from tests.writer_model import scoring_rows
 
+pytestmark = pytest.mark.slow
+
 STE = Path(sys.executable).parent / "ste"
 
 
