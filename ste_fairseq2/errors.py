@@ -221,6 +221,16 @@ class LoopStepError(SteError):
         self.status = status
 
 
+class QueueError(SteError):
+    """SLURM's queue cannot be looked at."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason} Whether a job of an earlier run is still under way is not known, so nothing was "
+            "submitted; run the same command again to go on."
+        )
+
+
 class DemoError(SteError):
     """A loop of the demonstration failed; its own error stands above."""
 

@@ -178,11 +178,13 @@ class LoopConfig:
         return (self.select or {}) | (source.select or {})
 
     def trainings(self) -> dict[Phase, TrainingConfig]:
-        """Return the trainings of a round, in their order.
+        """Return the trainings of a round, in their order; none where there is no round.
 
         :raises ConfigError: one has no section.
         """
         found: dict[Phase, TrainingConfig] = {}
+        if not self.rounds:
+            return found
         for phase in self.training:
             section = self.sft if phase == "sft" else self.dpo
             if section is None:

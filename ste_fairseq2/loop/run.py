@@ -56,9 +56,9 @@ def run_loop(config: LoopConfig, folder: Path) -> Plan:
     with contextlib.closing(lock_folder(folder)):
         if not check_resume(config, folder):
             write_config(folder, loop_identity(config))
-        write_loop_config(config, folder)
         with Journal(folder) as journal:
             _check_settings(plan, folder, journal.states)
+            write_loop_config(config, folder)
             for number, step in enumerate(plan.steps, start=1):
                 if is_done(step, journal.states.get(step.name)):
                     continue

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from ste_fairseq2.errors import QueueError
+
 _SECONDS_BETWEEN_LOOKS: Final = 30.0
 
 
@@ -20,15 +22,24 @@ def wait_for_job(
     """Return when no job of that name is pending or running.
 
     :param on_look: called before each look at the queue.
+    :raises QueueError: the queue cannot be looked at.
     """
     while True:
         on_look()
-        queue = subprocess.run(
+        if not _find_jobs(name):
+            return
+        time.sleep(seconds_between_looks)
+
+
+def _find_jobs(name: str) -> str:
+    try:
+        return subprocess.run(
             ["squeue", "--me", "--noheader", "--format=%i", f"--name={name}"],
             capture_output=True,
             text=True,
             check=True,
-        )
-        if not queue.stdout.strip():
-            return
-        time.sleep(seconds_between_looks)
+        ).stdout.strip()
+    except FileNotFoundError:
+        raise QueueError("`squeue` is not there; is this a machine of the cluster?") from None
+    except subprocess.CalledProcessError as ex:
+        raise QueueError(f"`squeue` ended with status {ex.returncode}: {ex.stderr.strip()}") from None

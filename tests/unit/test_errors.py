@@ -25,6 +25,7 @@ from ste_fairseq2.errors import (
     PromptDigestError,
     PromptFileError,
     QuarantineLimitError,
+    QueueError,
     RemoteCodeError,
     ResumeMismatchError,
     RowError,
@@ -55,6 +56,7 @@ EXAMPLES = [
     EndpointAccessError("http://localhost:8000/v1", "OPENAI_API_KEY", has_key=True),
     TokenBudgetError(spent=90, budget=100, needed=20),
     LoopStepError("round-1/sft/run", 1, Path("runs/loop/logs/round-1.sft.run.log")),
+    QueueError("`squeue` ended with status 1: slurm_load_jobs error"),
     DemoError("both-orders", 1),
     EngineError("the engine died."),
 ]

@@ -200,3 +200,11 @@ def test_a_training_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"`dpo\.config_file` names `.*none\.yaml`, which does not"):
         loop_config(training=["sft", "dpo"], **values).check_files()
+
+
+def test_without_a_round_no_training_is_needed() -> None:
+    config = build_config(
+        LoopConfig, {"model": "m", "sources": {"main": {"pairs": "p.jsonl"}}, "rounds": 0}
+    )
+
+    assert config.trainings() == {}
