@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -15,74 +16,34 @@ Options: TypeAlias = dict[str, Any]
 
 
 class _Stage(NamedTuple):
-    config: Callable[[], type[Any]]
-    """Gives the configuration; it is imported when it is asked for."""
+    module: str
+    kls: str
+    """The stage's configuration; it is imported when it is asked for."""
     fixed: Mapping[str, Any]
     """What the loop sets itself, with a stand-in."""
     defaults: Mapping[str, Any] = {}
     """What the loop sets where the user does not, with a stand-in."""
 
+    def config(self) -> type[Any]:
+        kls: type[Any] = getattr(importlib.import_module(f"ste_fairseq2.{self.module}"), self.kls)
 
-def _select() -> type[Any]:
-    from ste_fairseq2.synthesis.select_config import SelectConfig
-
-    return SelectConfig
-
-
-def _respond() -> type[Any]:
-    from ste_fairseq2.synthesis.respond import RespondConfig
-
-    return RespondConfig
-
-
-def _worsen() -> type[Any]:
-    from ste_fairseq2.synthesis.worsen import WorsenConfig
-
-    return WorsenConfig
-
-
-def _annotate() -> type[Any]:
-    from ste_fairseq2.synthesis.annotate import AnnotateConfig
-
-    return AnnotateConfig
-
-
-def _judge() -> type[Any]:
-    from ste_fairseq2.synthesis.judge import JudgeConfig
-
-    return JudgeConfig
-
-
-def _prepare_sft() -> type[Any]:
-    from ste_fairseq2.curation.config import PrepareSftConfig
-
-    return PrepareSftConfig
-
-
-def _prepare_dpo() -> type[Any]:
-    from ste_fairseq2.curation.config import PrepareDpoConfig
-
-    return PrepareDpoConfig
-
-
-def _evaluate() -> type[Any]:
-    from ste_fairseq2.evaluation.config import EvaluateConfig
-
-    return EvaluateConfig
+        return kls
 
 
 _PLACES: Final = {"inputs": "…", "output": Path("…")}
 _CURATION_PLACES: Final = {"generation_dir": ["…/judgements"], "output_dir": Path("…/data")}
 
 STAGES: Final = {
-    "select": _Stage(_select, _PLACES, {"seed": 2}),
-    "respond": _Stage(_respond, _PLACES, {"model": "…", "seed": 2}),
-    "worsen": _Stage(_worsen, _PLACES, {"model": "…", "seed": 2}),
-    "annotate": _Stage(_annotate, _PLACES | {"model": "…"}, {"seed": 2}),
-    "judge": _Stage(_judge, _PLACES | {"model": Path("…"), "both_orders": True}),
-    "prepare-sft": _Stage(_prepare_sft, _CURATION_PLACES, {"seed": 2}),
-    "prepare-dpo": _Stage(_prepare_dpo, _CURATION_PLACES, {"seed": 2}),
-    "evaluate": _Stage(_evaluate, {"output": Path("…"), "model": Path("…")}),
+    "select": _Stage("synthesis.select_config", "SelectConfig", _PLACES, {"seed": 2}),
+    "respond": _Stage("synthesis.respond", "RespondConfig", _PLACES, {"model": "…", "seed": 2}),
+    "worsen": _Stage("synthesis.worsen", "WorsenConfig", _PLACES, {"model": "…", "seed": 2}),
+    "annotate": _Stage("synthesis.annotate", "AnnotateConfig", _PLACES | {"model": "…"}, {"seed": 2}),
+    "judge": _Stage(
+        "synthesis.judge", "JudgeConfig", _PLACES | {"model": Path("…"), "both_orders": True}
+    ),
+    "prepare-sft": _Stage("curation.config", "PrepareSftConfig", _CURATION_PLACES, {"seed": 2}),
+    "prepare-dpo": _Stage("curation.config", "PrepareDpoConfig", _CURATION_PLACES, {"seed": 2}),
+    "evaluate": _Stage("evaluation.config", "EvaluateConfig", {"output": Path("…"), "model": Path("…")}),
 }
 
 
@@ -92,12 +53,12 @@ def check_options(section: str, stage: str, options: Mapping[str, Any]) -> None:
     :param section: where the options stand in the loop's configuration, for messages.
     :raises ConfigError:
     """
-    find_config, fixed, defaults = STAGES[stage]
-    for name in fixed.keys() & options.keys():
+    known = STAGES[stage]
+    for name in known.fixed.keys() & options.keys():
         raise ConfigError(f"{section}.{name}", "cannot be set, since the loop sets it itself.")
-    kls = find_config()
+    kls = known.config()
     try:
-        build_config(kls, {**defaults, **options, **fixed})
+        build_config(kls, {**known.defaults, **options, **known.fixed})
         _check_flags(kls, options)
     except ConfigError as ex:
         raise ex.within(section) from None
