@@ -250,11 +250,12 @@ class _Planner:
     def _export(self, prefix: str, number: int, phase: Phase, run: Path) -> Path:
         section = self._config.trainings()[phase]
         checkpoint = section.checkpoint
+        reads: tuple[str, ...] = ()
         if checkpoint == "judged":
             assert self._config.choose is not None
-            name = f"{prefix}/choice"
-            checkpoint = str(self._folder / name / CHOICE_NAME)
-            self._evaluation(name, number, "choose", {"checkpoints": run}, self._config.choose)
+            name, subject = f"{prefix}/choice", {"checkpoints": run}
+            choice = self._evaluation(name, number, "choose", subject, self._config.choose)
+            checkpoint, reads = str(choice / CHOICE_NAME), (str(choice),)
         name = f"{prefix}/model"
         output = self._folder / name
         options = {
@@ -270,7 +271,7 @@ class _Planner:
                 round=number,
                 argv=("fairseq2", "lm", "export", *to_flags(options)),
                 output=output,
-                reads=(),
+                reads=reads,
                 model=str(run),
                 appears_whole=True,
             )

@@ -176,8 +176,9 @@ def test_every_checkpoint_judges_before_one_is_exported() -> None:
     assert names(made)[-2:] == ["round-1/sft/choice", "round-1/sft/model"]
     choice = step(made, "round-1/sft/choice").argv
     assert value_of(choice, "--checkpoints") == "D/round-1/sft/run"
-    export = step(made, "round-1/sft/model").argv
-    assert value_of(export, "--checkpoint") == "D/round-1/sft/choice/checkpoints.json"
+    export = step(made, "round-1/sft/model")
+    assert value_of(export.argv, "--checkpoint") == "D/round-1/sft/choice/checkpoints.json"
+    assert export.reads == ("D/round-1/sft/choice",)
 
 
 def test_no_round_makes_pairs_and_scores_the_seed() -> None:
