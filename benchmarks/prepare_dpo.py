@@ -1,4 +1,4 @@
-"""Measures `ste prepare-dpo` against plain Python: python benchmarks/prepare_dpo.py /tmp/samples
+"""Measures `ste prepare-dpo` against plain Python: python benchmarks/prepare_dpo.py SAMPLES
 
 The samples are made from real judgements (six judges on 386 prompts): each prompt is copied into as many
 worlds as are needed, and has fifteen samples in each, drawn from its real ones and numbered, so that no

@@ -1,7 +1,7 @@
 """DPO + NLL on judge-shaped pairs: this project's recipe and TRL's trainer, one after the other.
 
     .venv/bin/python -m benchmarks.dpo.run --judgements ../shared/data/llmbar/judgements.jsonl \\
-        --trl-python .venv-trl/bin/python --work-dir /tmp/bench-dpo
+        --trl-python .venv-trl/bin/python --work-dir WORK
 
 Both train the same model on the same pairs, in float32 on the CPU, with the reference's
 log-probabilities computed beforehand (not timed), the same number of pairs a step and AdamW. Each run is

@@ -20,9 +20,9 @@ where it was left.
 
 _EPILOG = """\
 examples:
-  ste loop training_configs/loop/tiny.yaml --output-dir runs/loop
-  ste loop training_configs/loop/tiny.yaml --output-dir runs/loop --set rounds=3 annotate.samples=4
   ste loop training_configs/loop/paper.yaml --output-dir runs/loop --dry-run
+  ste loop training_configs/loop/llama_8b.yaml --output-dir runs/loop
+  ste loop training_configs/loop/llama_8b.yaml --output-dir runs/pilot --set select.count=50 rounds=1
   ste loop status runs/loop
   ste loop lineage runs/loop
 """
