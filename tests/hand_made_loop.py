@@ -11,7 +11,7 @@ from ste_fairseq2.curation.lengths import LengthTally
 from ste_fairseq2.jsonl import write_rows
 from ste_fairseq2.loop.config import LoopConfig, SourceConfig, TrainingConfig
 from ste_fairseq2.loop.load import write_loop_config
-from ste_fairseq2.store.manifest import Manifest, write_manifest
+from tests.loops import ended, leave_manifest, note, started
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!-- {{ 7*7 }} [[A]] \u2028 &amp;"
 RIGHT_TO_LEFT = "\u05e9\u05dc\u05d5\u05dd \u202e txet"
@@ -90,11 +90,8 @@ def write_loop(folder: Path) -> Path:
         ("round-1/sft/data", 0, 1.0),
         ("round-1/dpo/data", 0, 2.0),
     ]
-    with (folder / "steps-00000.jsonl").open("w", encoding="utf-8") as stream:
-        for step, status, seconds in journal:
-            start = {"event": "start", "step": step, "time": 1.0}
-            end = {"event": "end", "step": step, "status": status, "seconds": seconds}
-            stream.write(json.dumps(start) + "\n" + json.dumps(end) + "\n")
+    for step, status, seconds in journal:
+        note(folder, started(step), ended(step, seconds, status))
 
     return folder
 
@@ -120,13 +117,12 @@ def write_samples(folder: Path, *, is_complete: bool = True) -> None:
     with (folder / "records-00000.jsonl").open("a", encoding="utf-8") as stream:
         stream.write('{"id": "p3:0_1')
     if is_complete:
-        manifest = Manifest(
-            stage="annotate",
+        leave_manifest(
+            folder,
+            {"kept": 8, "malformed": 0},
             config={"samples": 2},
-            counts={"kept": 8, "malformed": 0},
             details={"tokens": {"num_prompt_tokens": 800, "num_output_tokens": 40}},
         )
-        write_manifest(folder, manifest)
 
 
 def _write_data(
@@ -137,8 +133,7 @@ def _write_data(
         "lengths": {side: LengthTally(texts).report() for side, texts in lengths.items()},
         "examples": {"written": 2, "drawn": 2, "gold": {"A": 1, "B": 1}, "rejected": {}},
     }
-    manifest = Manifest(stage="prepare", config={"min_agreement": 0.5}, counts=counts, details=details)
-    write_manifest(folder, manifest)
+    leave_manifest(folder, counts, config={"min_agreement": 0.5}, details=details)
 
 
 def _write_evaluation(

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
+from ste_fairseq2.jsonl import write_rows
 from ste_fairseq2.prompts import load_prompt
 from ste_fairseq2.records import Message
+from ste_fairseq2.tiny import TinyModelConfig, build_tiny_model
 
 _NOUNS: Final = ("tea", "owls", "maps", "rain", "iron", "jazz")
 _LABELS: Final = "Category: {}\nComplexity: 6\nLength: (b)"
@@ -75,6 +78,41 @@ def scoring_rows(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
             "messages": [message.to_row() for message in messages],
             "tgt": target,
         }
+
+
+def train_writer(
+    rows: Iterable[Mapping[str, Any]],
+    folder: Path,
+    *,
+    run_jobs: Callable[..., None],
+    write_config: Callable[..., Path],
+    num_steps: int,
+    texts: Sequence[Path] = (),
+) -> Path:
+    """Train a tiny model on SFT rows by the recipe, and return it as a model folder.
+
+    :param run_jobs: the fixture of that name, as is ``write_config``.
+    :param texts: what the tokenizer learns from, beside the rows.
+    """
+    write_rows(folder / "sft.jsonl", rows)
+    base = build_tiny_model(
+        TinyModelConfig(output=folder / "base", texts=(folder / "sft.jsonl", *texts))
+    )
+    config = write_config(
+        {
+            "model": {"name": str(base)},
+            "optimizer": {"config": {"lr": 3e-3}},
+            "dataset": {
+                "config_overrides": {"sources": [{"path": str(folder / "sft.jsonl")}]},
+                "batch_size": 8,
+            },
+            "regime": {"num_steps": num_steps, "checkpoint_every_n_steps": num_steps},
+            "export": {"every_checkpoint": True, "dtype": "float32"},
+        }
+    )
+    run_jobs([("instruction_finetune", folder / "run", config, [])])
+
+    return folder / "run" / "checkpoints" / f"step_{num_steps}" / "hg"
 
 
 def _words(generator: random.Random) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.cost import Estimate, Measured, estimate, measure
 from ste_fairseq2.loop.journal import is_done, read_journal
 from ste_fairseq2.loop.load import LOOP_NAME, read_loop_folder
-from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan
+from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan, show_command
 from ste_fairseq2.loop.run import check_resume
 
 _HEADER = ("step", "state", "records in", "records out", "tokens", "hours", "GPU hours")
@@ -35,8 +34,7 @@ def describe_plan(config: LoopConfig, folder: Path, pilot: Path | None) -> str:
         command = launches[step.kind].wrap(
             step.argv, job_name=job_name(folder, step), log=log_of(folder, step)
         )
-        variables = [f"{name}={shlex.quote(value)}" for name, value in step.environment.items()]
-        commands += [f"# {step.name}", " ".join([*variables, shlex.join(command)])]
+        commands += [f"# {step.name}", show_command(step, command)]
     done = {step.name for step in plan.steps if is_done(step, states.get(step.name))}
     parts = ["\n".join(commands), _table(plan, done, estimates), _footer(plan, done, measured)]
 

@@ -12,7 +12,8 @@ Layout of the loop's folder::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -314,9 +315,14 @@ class _Planner:
         return output
 
 
-def steps_of_round(plan: Plan, number: int) -> Iterator[Step]:
-    """Yield the steps of a round."""
-    return (step for step in plan.steps if step.round == number)
+def show_command(step: Step, command: Sequence[str]) -> str:
+    """Return a command as a shell takes it, with the variables that the step needs.
+
+    :param command: the step's own, or that within its launcher.
+    """
+    variables = [f"{name}={shlex.quote(value)}" for name, value in step.environment.items()]
+
+    return " ".join([*variables, shlex.join(command)])
 
 
 def job_name(folder: Path, step: Step) -> str:

@@ -14,7 +14,7 @@ from ste_fairseq2.evaluation.result import SCORES_NAME
 from ste_fairseq2.jsonl import read_rows, write_text
 from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.journal import StepState, read_journal
-from ste_fairseq2.loop.plan import Plan, Round, steps_of_round
+from ste_fairseq2.loop.plan import Plan, Round
 from ste_fairseq2.store.manifest import Manifest, read_manifest
 
 ROUNDS_NAME: Final = "rounds.json"
@@ -117,8 +117,8 @@ def _summarise(plan: Plan, round_: Round, states: Mapping[str, StepState]) -> Ro
     first = next(iter(round_.evaluations), None)
     compared = scores.get(first) if first is not None else None
     seconds: dict[str, float] = {}
-    for step in steps_of_round(plan, round_.number):
-        if step.name in states:
+    for step in plan.steps:
+        if step.round == round_.number and step.name in states:
             seconds[step.kind] = seconds.get(step.kind, 0.0) + states[step.name].seconds
     tokens = Counter[str]()
     for manifest in [*judged, *_judging_manifests(round_)]:

@@ -12,7 +12,6 @@ Beside the outputs of the steps (see ``plan.py``) the folder holds::
 from __future__ import annotations
 
 import contextlib
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from ste_fairseq2.loop.digests import digest_inputs, digest_place
 from ste_fairseq2.loop.journal import Journal, StepState, is_done
 from ste_fairseq2.loop.launch import Launch, locate
 from ste_fairseq2.loop.load import write_loop_config
-from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan
+from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan, show_command
 from ste_fairseq2.loop.rounds import write_rounds
 from ste_fairseq2.loop.slurm import wait_for_job
 from ste_fairseq2.loop.ticker import Ticker
@@ -59,13 +58,13 @@ def run_loop(config: LoopConfig, folder: Path) -> Plan:
         with Journal(folder) as journal:
             _check_settings(plan, folder, journal.states)
             write_loop_config(config, folder)
+            write_rounds(config, plan, folder)
             for number, step in enumerate(plan.steps, start=1):
                 if is_done(step, journal.states.get(step.name)):
                     continue
                 label = f"[{number}/{len(plan.steps)}] {step.name}"
                 _run_step(step, launches[step.kind], folder, journal, label)
                 write_rounds(config, plan, folder)
-        write_rounds(config, plan, folder)
 
     return plan
 
@@ -111,8 +110,7 @@ def _run_step(step: Step, launch: Launch, folder: Path, journal: Journal, label:
     job = job_name(folder, step)
     command = launch.wrap(step.argv, job_name=job, log=log)
     with log.open("a", encoding="utf-8") as stream:
-        variables = [f"{name}={shlex.quote(value)}" for name, value in step.environment.items()]
-        print(" ".join(["$", *variables, shlex.join(command)]), file=stream)
+        print(f"$ {show_command(step, command)}", file=stream)
     journal.start(step.name)
     began = time.monotonic()
     with Ticker(label, log) as ticker:

@@ -20,6 +20,7 @@ from ste_fairseq2.records import JudgeInput, Message, Order
 from ste_fairseq2.rng import derived_seed
 from ste_fairseq2.synthesis.judge_inputs import JudgeTask
 from ste_fairseq2.synthesis.judgement import Judgement, JudgementText
+from ste_fairseq2.synthesis.tasks import InputTask
 from ste_fairseq2.verdicts import parse_verdict
 from ste_fairseq2.votes import Vote
 
@@ -87,16 +88,14 @@ def judging_tasks(task: JudgeTask, plan: JudgePlan, prompter: Prompter) -> Itera
         yield JudgingTask(plan.judgement_id(task.id, order), task, order, plan, prompter)
 
 
-class JudgingTask:
+class JudgingTask(InputTask):
     """One input in one order while its samples come in; a
     :class:`~ste_fairseq2.synthesis.tasks.RecordTask` whose record is a judgement."""
 
     def __init__(
         self, judgement_id: str, task: JudgeTask, order: Order, plan: JudgePlan, prompter: Prompter
     ) -> None:
-        self.id = judgement_id
-        self.input = task
-        self._refusal: tuple[str, str] | None = None
+        super().__init__(judgement_id, task)
         self._order = order
         self._plan = plan
         self._prompter = prompter
@@ -109,13 +108,13 @@ class JudgingTask:
         """Return the requests to send now; none where the verdict is settled."""
         plan, first = self._plan, self._vote.drawn
         count = self._vote.next_wave if plan.stop_when_settled else plan.samples - first
-        if self._refusal is not None or not count:
+        if self.is_refused or not count:
             return ()
         if self._prompt is None:
             try:
                 self._prompt = render_task(self.input, self._order, plan.template, self._prompter)
             except ChatTemplateError as ex:
-                self._refusal = ("not_renderable", str(ex))
+                self.refuse("not_renderable", str(ex))
                 return ()
 
         return [
@@ -130,7 +129,7 @@ class JudgingTask:
 
     def add(self, completion: Completion) -> None:
         if isinstance(completion, Refusal):
-            self._refusal = (completion.reason, completion.sentence)
+            self.refuse(completion.reason, completion.sentence)
             return
         self._num_prompt_tokens = completion.num_prompt_tokens
         verdict = parse_verdict(completion.text, completion.finish_reason)
@@ -145,19 +144,7 @@ class JudgingTask:
     @property
     def row(self) -> dict[str, Any] | None:
         """The judgement's row; ``None`` where the model cannot be asked."""
-        return None if self._refusal is not None else self.judgement().to_row()
-
-    @property
-    def reason(self) -> str:
-        """Why the model cannot be asked."""
-        return "" if self._refusal is None else self._refusal[0]
-
-    @property
-    def detail(self) -> dict[str, Any]:
-        """Where the input stands, and a sentence about why the model cannot be asked."""
-        sentence = "" if self._refusal is None else self._refusal[1]
-
-        return {"source": self.input.source, "line": self.input.line, "sentence": sentence}
+        return None if self.is_refused else self.judgement().to_row()
 
     @property
     def num_output_tokens(self) -> int:

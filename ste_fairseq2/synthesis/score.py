@@ -31,6 +31,7 @@ from ste_fairseq2.scores import MAX_SCORE, ScoreFailure, parse_score
 from ste_fairseq2.synthesis.inputs import InputRecord, StageInputs
 from ste_fairseq2.synthesis.judge import JudgeConfig
 from ste_fairseq2.synthesis.stage import IsDone, StageOutcome, StageWork, run_stage
+from ste_fairseq2.synthesis.tasks import InputTask
 
 STAGE: Final = "score"
 
@@ -48,28 +49,27 @@ class ScorePlan:
     seed: int
 
 
-class ScoringTask:
+class ScoringTask(InputTask):
     """One answer while its samples come in; a
     :class:`~ste_fairseq2.synthesis.tasks.RecordTask` whose record is its score."""
 
     def __init__(self, record: InputRecord[ScoreInput], plan: ScorePlan, prompter: Prompter) -> None:
-        self.id = record.id
-        self._record = record
+        super().__init__(record.id, record)
+        self._content = record.content
         self._plan = plan
         self._prompter = prompter
         self._prompt: Prompt | None = None
-        self._refusal: tuple[str, str] | None = None
         self._results: dict[int, GenerationResult] = {}
 
     def next_requests(self) -> Sequence[GenerationRequest]:
-        if self._prompt is not None or self._refusal is not None:
+        if self._prompt is not None or self.is_refused:
             return ()
-        content, plan = self._record.content, self._plan
+        content, plan = self._content, self._plan
         values = dict(zip(SCORE_FIELDS, (content.input, content.response), strict=True))
         try:
             prompt = self._prompt = self._prompter.render(plan.template.render(values))
         except ChatTemplateError as ex:
-            self._refusal = ("not_renderable", str(ex))
+            self.refuse("not_renderable", str(ex))
             return ()
 
         return [
@@ -84,21 +84,21 @@ class ScoringTask:
 
     def add(self, completion: Completion) -> None:
         if isinstance(completion, Refusal):
-            self._refusal = (completion.reason, completion.sentence)
+            self.refuse(completion.reason, completion.sentence)
         else:
             self._results[int(completion.request_id.partition(":")[0])] = completion
 
     @property
     def row(self) -> dict[str, Any] | None:
         """The answer with its scores; ``None`` where the model cannot be asked."""
-        if self._refusal is not None or self._prompt is None:
+        if self.is_refused or self._prompt is None:
             return None
-        content = self._record.content
+        content = self._content
         results = [self._results[sample] for sample in sorted(self._results)]
         samples = [_sample_row(result) for result in results]
         row = {
             "id": self.id,
-            "index": self._record.index,
+            "index": self.input.index,
             "input": content.input,
             "response": content.response,
             "score": mean_score(sample["score"] for sample in samples),
@@ -112,44 +112,8 @@ class ScoringTask:
         return with_other_fields(row, content.extra)
 
     @property
-    def reason(self) -> str:
-        """Why the model cannot be asked."""
-        return "" if self._refusal is None else self._refusal[0]
-
-    @property
-    def detail(self) -> dict[str, Any]:
-        """Where the input stands, and a sentence about why the model cannot be asked."""
-        sentence = "" if self._refusal is None else self._refusal[1]
-
-        return {"source": self._record.source, "line": self._record.line, "sentence": sentence}
-
-    @property
     def num_output_tokens(self) -> int:
         return sum(result.num_output_tokens for result in self._results.values())
-
-
-@dataclass
-class ScoreSummary:
-    """Answers by their score to the nearest whole point, and samples without one by why."""
-
-    points: Counter[int]
-    unscored: int
-    """Answers none of whose samples has a score."""
-    samples: int
-    failures: Counter[ScoreFailure]
-
-    @property
-    def num_answers(self) -> int:
-        return self.points.total() + self.unscored
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "answers": self.num_answers,
-            "points": {str(points): self.points[points] for points in range(MAX_SCORE + 1)},
-            "unscored": self.unscored,
-            "samples": self.samples,
-            "failures": {failure.value: self.failures[failure] for failure in ScoreFailure},
-        }
 
 
 class ScoreOutcome(NamedTuple):
@@ -157,7 +121,7 @@ class ScoreOutcome(NamedTuple):
 
     stage: StageOutcome
     summary: dict[str, Any]
-    """As :meth:`ScoreSummary.to_dict` has it."""
+    """As :func:`summarise_scores` returns it."""
 
 
 def run_score(config: JudgeConfig) -> ScoreOutcome:
@@ -167,8 +131,7 @@ def run_score(config: JudgeConfig) -> ScoreOutcome:
     """
     template = load_prompt(config.prompt_name)
     template.require(*SCORE_FIELDS)
-    if config.samples > 1:
-        config.check_varied("samples")
+    config.check_varied("samples")
     plan = ScorePlan(
         template=template, sampling=config.sampling(), samples=config.samples, seed=config.seed
     )
@@ -185,7 +148,7 @@ def run_score(config: JudgeConfig) -> ScoreOutcome:
         make_tasks=make_tasks,
         template=template,
         settings={"samples": config.samples},
-        describe=lambda store: {"summary": summarise_scores(store.records()).to_dict()},
+        describe=lambda store: {"summary": summarise_scores(store.records())},
     )
     outcome = run_stage(config, work)
 
@@ -199,32 +162,40 @@ def mean_score(scores: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def summarise_scores(rows: Iterable[Row]) -> ScoreSummary:
-    """Count the rows of an output folder."""
-    summary = ScoreSummary(Counter(), 0, 0, Counter())
+def summarise_scores(rows: Iterable[Row]) -> dict[str, Any]:
+    """Count the answers of an output folder by their score, to the nearest whole point, and the samples
+    without one by why."""
+    points: Counter[int] = Counter()
+    failures: Counter[str] = Counter()
+    num_unscored = num_samples = 0
     for row in rows:
         score = row.optional_number("score")
         if score is None:
-            summary.unscored += 1
+            num_unscored += 1
         else:
             # Half a point goes up.
-            summary.points[int(score + 0.5)] += 1
-        for sample in row.require("samples"):
-            summary.samples += 1
-            if sample["score"] is None:
-                summary.failures[ScoreFailure(sample["failure"])] += 1
+            points[int(score + 0.5)] += 1
+        samples = row.require("samples")
+        num_samples += len(samples)
+        failures.update(sample["failure"] for sample in samples if sample["score"] is None)
 
-    return summary
+    return {
+        "answers": points.total() + num_unscored,
+        "points": {str(number): points[number] for number in range(MAX_SCORE + 1)},
+        "unscored": num_unscored,
+        "samples": num_samples,
+        "failures": {failure.value: failures[failure.value] for failure in ScoreFailure},
+    }
 
 
 def _sample_row(result: GenerationResult) -> dict[str, Any]:
     score = parse_score(result.text, result.finish_reason)
-    failed = isinstance(score, ScoreFailure)
+    failure = score.value if isinstance(score, ScoreFailure) else None
 
     return {
         "generated_output": result.text,
-        "score": None if failed else score,
-        "failure": score.value if isinstance(score, ScoreFailure) else None,
+        "score": None if failure is not None else score,
+        "failure": failure,
         "finish_reason": result.finish_reason,
         "num_output_tokens": result.num_output_tokens,
     }

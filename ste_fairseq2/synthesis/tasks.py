@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from ste_fairseq2.engines.protocol import Completion, Engine, GenerationRequest, refuse_too_long
+from ste_fairseq2.synthesis.inputs import InputRecord
 
 
 class Task(Protocol):
@@ -48,6 +49,37 @@ class RecordTask(Task, Protocol):
     @property
     def num_output_tokens(self) -> int:
         """Tokens that were generated for it."""
+
+
+class InputTask:
+    """What tasks on one row of an input share: why the model cannot be asked about it, if so."""
+
+    def __init__(self, task_id: str, record: InputRecord[Any]) -> None:
+        """
+        :param task_id: of the record that comes of it.
+        """
+        self.id = task_id
+        self.input = record
+        self._refusal: tuple[str, str] | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        return self._refusal is not None
+
+    def refuse(self, reason: str, sentence: str) -> None:
+        self._refusal = (reason, sentence)
+
+    @property
+    def reason(self) -> str:
+        """Why the model cannot be asked."""
+        return "" if self._refusal is None else self._refusal[0]
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """Where the input stands, and a sentence about why the model cannot be asked."""
+        sentence = "" if self._refusal is None else self._refusal[1]
+
+        return {"source": self.input.source, "line": self.input.line, "sentence": sentence}
 
 
 TaskT = TypeVar("TaskT", bound=Task)

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from ste_fairseq2.cli.main import dispatch
-from ste_fairseq2.jsonl import read_rows, write_rows
+from ste_fairseq2.jsonl import read_rows
 from ste_fairseq2.prompts import load_prompt
 from ste_fairseq2.records import JudgementSample
-from ste_fairseq2.tiny import TinyModelConfig, build_tiny_model
 from ste_fairseq2.verdicts import parse_verdict
 from tests.recipes.conftest import RunJobs, read_metrics
 from tests.vllm_server import serve
-from tests.writer_model import training_rows
+from tests.writer_model import train_writer, training_rows
 
 LIMIT = 24
 """Instructions; the whole file takes minutes."""
@@ -33,25 +32,15 @@ def writer(
 ) -> Path:
     """A tiny model that was taught the form of every reply by `fairseq2 lm instruction_finetune`."""
     folder = tmp_path_factory.mktemp("writer")
-    write_rows(folder / "sft.jsonl", training_rows(600))
-    base = build_tiny_model(
-        TinyModelConfig(output=folder / "base", texts=(folder / "sft.jsonl", sample))
-    )
-    config = write_config(
-        {
-            "model": {"name": str(base)},
-            "optimizer": {"config": {"lr": 3e-3}},
-            "dataset": {
-                "config_overrides": {"sources": [{"path": str(folder / "sft.jsonl")}]},
-                "batch_size": 8,
-            },
-            "regime": {"num_steps": 160, "checkpoint_every_n_steps": 160},
-            "export": {"every_checkpoint": True, "dtype": "float32"},
-        }
-    )
-    run_jobs([("instruction_finetune", folder / "run", config, [])])
 
-    return folder / "run" / "checkpoints" / "step_160" / "hg"
+    return train_writer(
+        training_rows(600),
+        folder,
+        run_jobs=run_jobs,
+        write_config=write_config,
+        num_steps=160,
+        texts=[sample],
+    )
 
 
 @pytest.fixture(scope="module")

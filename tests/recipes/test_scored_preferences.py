@@ -12,9 +12,8 @@ import pytest
 
 from ste_fairseq2.jsonl import read_rows, write_rows
 from ste_fairseq2.store import find_record_files, read_manifest
-from ste_fairseq2.tiny import TinyModelConfig, build_tiny_model
 from tests.recipes.conftest import RunJobs, job_environment, read_metrics
-from tests.writer_model import scoring_rows
+from tests.writer_model import scoring_rows, train_writer
 
 pytestmark = pytest.mark.slow
 
@@ -29,21 +28,14 @@ def writer(
 ) -> Path:
     """A tiny model that answers and scores in the form that the stages read."""
     folder = tmp_path_factory.mktemp("scoring-writer")
-    rows = folder / "sft.jsonl"
-    write_rows(rows, scoring_rows(600))
-    base = build_tiny_model(TinyModelConfig(output=folder / "base", texts=(rows,)))
-    config = write_config(
-        {
-            "model": {"name": str(base)},
-            "optimizer": {"config": {"lr": 3e-3}},
-            "dataset": {"config_overrides": {"sources": [{"path": str(rows)}]}, "batch_size": 8},
-            "regime": {"num_steps": 140, "checkpoint_every_n_steps": 140},
-            "export": {"every_checkpoint": True, "dtype": "float32"},
-        }
-    )
-    run_jobs([("instruction_finetune", folder / "run", config, [])])
 
-    return folder / "run" / "checkpoints" / "step_140" / "hg"
+    return train_writer(
+        scoring_rows(600),
+        folder,
+        run_jobs=run_jobs,
+        write_config=write_config,
+        num_steps=140,
+    )
 
 
 @pytest.fixture(scope="module")

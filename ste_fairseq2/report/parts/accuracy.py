@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
-from ste_fairseq2.loop.rounds import BenchmarkScore, RoundSummary
-from ste_fairseq2.report.chart import Chart, Series, percent, percent_interval
+from ste_fairseq2.report.chart import Chart, Series, percent_interval
 from ste_fairseq2.report.facts import LoopFacts
-from ste_fairseq2.report.parts.part import Part, round_names
+from ste_fairseq2.report.parts.part import (
+    Part,
+    ReadScore,
+    figure,
+    rates_by_round,
+    round_names,
+    score_in,
+    score_values,
+)
 
 _MOST_SECTIONS: Final = 36
 """Sections drawn of a benchmark."""
@@ -48,48 +55,27 @@ def make(facts: LoopFacts) -> Part:
 
 def _benchmark_charts(facts: LoopFacts, name: str) -> Iterator[Chart]:
     x = round_names(facts, with_peers=True)
-    yield Chart(
-        title=f"Accuracy on {name}",
-        kind="lines",
-        x_label="round",
-        y_label="accuracy (%)",
-        x=x,
-        unit="%",
+    yield rates_by_round(
+        f"Accuracy on {name}",
+        "accuracy (%)",
+        x,
+        _loops(facts, name, len(x), figure("accuracy"), with_intervals=True),
         reference=50,
         reference_name="a coin",
-        series=_loops(facts, name, len(x), lambda score: score.figures["accuracy"], with_intervals=True),
     )
-    for figure, title, y_label in (
+    for key, title, y_label in (
         ("both_right", "Right in both orders", "pairs right in both orders (%)"),
         ("agreement", "Agreement of both orders", "pairs with the same answer (%)"),
     ):
-        yield Chart(
-            title=f"{title}, {name}",
-            kind="lines",
-            x_label="round",
-            y_label=y_label,
-            x=x,
-            unit="%",
-            series=_loops(facts, name, len(x), lambda score, key=figure: score.figures[key]),  # type: ignore[misc]
-        )
-    yield Chart(
-        title=f"Judgements without a verdict, {name}",
-        kind="lines",
-        x_label="round",
-        y_label="judgements (%)",
-        x=round_names(facts),
-        unit="%",
-        series=[
-            Series(
-                name=figure,
-                values=_values(
-                    facts.summaries,
-                    name,
-                    len(facts.summaries),
-                    lambda score, key=figure: score.figures[key],  # type: ignore[misc]
-                ),
-            )
-            for figure in ("unparseable", "truncated")
+        series = _loops(facts, name, len(x), figure(key))
+        yield rates_by_round(f"{title}, {name}", y_label, x, series)
+    yield rates_by_round(
+        f"Judgements without a verdict, {name}",
+        "judgements (%)",
+        round_names(facts),
+        [
+            Series(name=key, values=score_values(facts.summaries, name, figure(key)))
+            for key in ("unparseable", "truncated")
         ],
     )
 
@@ -103,21 +89,13 @@ def _section_charts(facts: LoopFacts, name: str) -> tuple[list[Chart], int]:
         for section in summary.benchmarks[name].sections
     )
     charts = [
-        Chart(
-            title=f"{section} ({name})",
-            kind="lines",
-            x_label="round",
-            y_label="accuracy (%)",
-            x=x,
-            unit="%",
+        rates_by_round(
+            f"{section} ({name})",
+            "accuracy (%)",
+            x,
+            _loops(facts, name, len(x), _section(section)),
             reference=50,
             is_small=True,
-            series=_loops(
-                facts,
-                name,
-                len(x),
-                lambda score, key=section: score.sections.get(key),  # type: ignore[misc]
-            ),
         )
         for section in list(sections)[:_MOST_SECTIONS]
     ]
@@ -129,7 +107,7 @@ def _loops(
     facts: LoopFacts,
     benchmark: str,
     length: int,
-    figure: Callable[[BenchmarkScore], float | None],
+    read: ReadScore,
     *,
     with_intervals: bool = False,
 ) -> list[Series]:
@@ -138,11 +116,11 @@ def _loops(
     loops += [(peer.name, peer.summaries) for peer in facts.peers]
     found = []
     for index, (name, summaries) in enumerate(loops):
-        values = _values(summaries, benchmark, length, figure)
+        values = score_values(summaries, benchmark, read, length=length)
         if index and all(value is None for value in values):
             continue
         intervals = [
-            None if (score := _score(summaries, benchmark, n)) is None else score.interval
+            None if (score := score_in(summaries, benchmark, n)) is None else score.interval
             for n in range(length)
         ]
         found.append(
@@ -157,16 +135,5 @@ def _loops(
     return found
 
 
-def _values(
-    summaries: Sequence[RoundSummary],
-    benchmark: str,
-    length: int,
-    figure: Callable[[BenchmarkScore], float | None],
-) -> list[float | None]:
-    scores = [_score(summaries, benchmark, n) for n in range(length)]
-
-    return [None if score is None else percent(figure(score)) for score in scores]
-
-
-def _score(summaries: Sequence[RoundSummary], benchmark: str, n: int) -> BenchmarkScore | None:
-    return summaries[n].benchmarks.get(benchmark) if n < len(summaries) else None
+def _section(name: str) -> ReadScore:
+    return lambda score: score.sections.get(name)

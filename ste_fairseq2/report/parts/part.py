@@ -1,14 +1,19 @@
-"""One part of the page: what it says before anything is drawn."""
+"""One part of the page: what it says before anything is drawn, and what several parts share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from ste_fairseq2.report.chart import Chart, Table
+from ste_fairseq2.loop.rounds import BenchmarkScore, RoundSummary
+from ste_fairseq2.report.chart import Chart, Series, Table, percent
 from ste_fairseq2.report.facts import LoopFacts
 
 SEED = "seed"
+
+ReadScore: TypeAlias = Callable[[BenchmarkScore], float | None]
+"""Takes a fraction out of a judge's score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,3 +37,52 @@ def round_names(facts: LoopFacts, *, with_peers: bool = False) -> list[str]:
         lengths += [len(peer.summaries) for peer in facts.peers]
 
     return [SEED, *(str(number) for number in range(1, max(lengths)))]
+
+
+def rates_by_round(
+    title: str,
+    y_label: str,
+    x: Sequence[str],
+    series: Sequence[Series],
+    *,
+    reference: float | None = None,
+    reference_name: str = "",
+    is_small: bool = False,
+) -> Chart:
+    """Return a chart of percentages over the rounds."""
+    return Chart(
+        title=title,
+        kind="lines",
+        x_label="round",
+        y_label=y_label,
+        x=x,
+        unit="%",
+        series=series,
+        reference=reference,
+        reference_name=reference_name,
+        is_small=is_small,
+    )
+
+
+def figure(name: str) -> ReadScore:
+    """Take one of the figures of a score."""
+    return lambda score: score.figures[name]
+
+
+def score_in(summaries: Sequence[RoundSummary], benchmark: str, n: int) -> BenchmarkScore | None:
+    """Return what the judge of round ``n`` scored; ``None`` also beyond the last round."""
+    return summaries[n].benchmarks.get(benchmark) if n < len(summaries) else None
+
+
+def score_values(
+    summaries: Sequence[RoundSummary], benchmark: str, read: ReadScore, *, length: int | None = None
+) -> list[float | None]:
+    """Return percentages by round.
+
+    :param length: how many rounds are shown; those that there are where absent.
+    """
+    scores = [
+        score_in(summaries, benchmark, n) for n in range(len(summaries) if length is None else length)
+    ]
+
+    return [None if score is None else percent(read(score)) for score in scores]

@@ -6,7 +6,7 @@ from typing import Final
 
 from ste_fairseq2.report.chart import Chart, Series, percent
 from ste_fairseq2.report.facts import LoopFacts, SampleFacts
-from ste_fairseq2.report.parts.part import Part, round_names
+from ste_fairseq2.report.parts.part import Part, figure, rates_by_round, round_names, score_values
 
 _LEAD: Final = (
     "Every pair is shown in both orders, so a judge without a leaning names the first answer in half "
@@ -50,25 +50,19 @@ def _training_charts(drawn: list[tuple[str, SampleFacts]]) -> list[Chart]:
     samples = [one for _, one in drawn]
 
     return [
-        Chart(
-            title="First answer named, in samples for training",
-            kind="lines",
-            x_label="round",
-            y_label="decided samples (%)",
-            x=x,
-            unit="%",
+        rates_by_round(
+            "First answer named, in samples for training",
+            "decided samples (%)",
+            x,
+            [Series(name="", values=[percent(one.first_share) for one in samples])],
             reference=50,
             reference_name="no leaning",
-            series=[Series(name="", values=[percent(one.first_share) for one in samples])],
         ),
-        Chart(
-            title="Right by the place of the better answer, in samples for training",
-            kind="lines",
-            x_label="round",
-            y_label="samples right (%)",
-            x=x,
-            unit="%",
-            series=[
+        rates_by_round(
+            "Right by the place of the better answer, in samples for training",
+            "samples right (%)",
+            x,
+            [
                 Series(
                     name=name,
                     values=[percent(one.right_share(better_first=first)) for one in samples],
@@ -81,46 +75,26 @@ def _training_charts(drawn: list[tuple[str, SampleFacts]]) -> list[Chart]:
 
 def _held_out_charts(facts: LoopFacts, name: str) -> list[Chart]:
     x = round_names(facts)
-    scores = [summary.benchmarks.get(name) for summary in facts.summaries]
+
+    def series(title: str, key: str) -> Series:
+        return Series(name=title, values=score_values(facts.summaries, name, figure(key)))
 
     return [
-        Chart(
-            title=f"First answer named, {name}",
-            kind="lines",
-            x_label="round",
-            y_label="decided judgements (%)",
-            x=x,
-            unit="%",
+        rates_by_round(
+            f"First answer named, {name}",
+            "decided judgements (%)",
+            x,
+            [series("", "first_slot")],
             reference=50,
             reference_name="no leaning",
-            series=[
-                Series(
-                    name="",
-                    values=[
-                        None if score is None else percent(score.figures["first_slot"])
-                        for score in scores
-                    ],
-                )
-            ],
         ),
-        Chart(
-            title=f"Right by the place of the better answer, {name}",
-            kind="lines",
-            x_label="round",
-            y_label="judgements right (%)",
-            x=x,
-            unit="%",
-            series=[
-                Series(
-                    name=name,
-                    values=[
-                        None if score is None else percent(score.figures[figure]) for score in scores
-                    ],
-                )
-                for name, figure in (
-                    ("better answer first", "better_first"),
-                    ("better answer last", "better_last"),
-                )
+        rates_by_round(
+            f"Right by the place of the better answer, {name}",
+            "judgements right (%)",
+            x,
+            [
+                series("better answer first", "better_first"),
+                series("better answer last", "better_last"),
             ],
         ),
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ste_fairseq2.loop.child import run_child
+from tests.processes import wait_until_gone
 
 # Starts a process of its own, notes both, and waits; the second ignores SIGTERM.
 FAMILY = """
@@ -50,7 +50,7 @@ def test_what_a_process_leaves_behind_is_ended(tmp_path: Path) -> None:
     script = f"sleep 60 & echo $! > {tmp_path}/left"
 
     assert run_child(["sh", "-c", script], {}, tmp_path / "log", nothing) == 0
-    wait_for_end(int((tmp_path / "left").read_text()))
+    wait_until_gone(int((tmp_path / "left").read_text()))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -62,7 +62,7 @@ def test_nothing_outlives_the_driver(number: signal.Signals, tmp_path: Path) -> 
     driver.wait(timeout=20)
 
     for pid in family:
-        wait_for_end(pid)
+        wait_until_gone(pid)
 
 
 def test_a_process_may_finish_its_work_when_asked_to_end(tmp_path: Path) -> None:
@@ -91,19 +91,3 @@ def start_driver(folder: Path, script: str | None = None) -> subprocess.Popen[by
     time.sleep(0.3)
 
     return driver
-
-
-def wait_for_end(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while is_running(pid):
-        assert time.monotonic() < deadline, f"process {pid} is still there"
-        time.sleep(0.05)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-        # What nobody has reaped yet has ended all the same.
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (ProcessLookupError, FileNotFoundError):
-        return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +12,7 @@ import pytest
 from ste_fairseq2.errors import ConfigError, DemoError
 from ste_fairseq2.small_world.demo import run_loops
 from ste_fairseq2.small_world.demo_config import DemoConfig
+from tests.processes import wait_until_gone
 
 
 @pytest.mark.parametrize("field", ["rounds", "instructions"])
@@ -59,17 +58,4 @@ def test_loops_end_with_the_demonstration(tmp_path: Path) -> None:
     demo.kill()
     demo.wait()
 
-    loop = int(pid_file.read_text())
-    while _is_running(loop):
-        assert time.monotonic() < deadline, "the loop outlives the demonstration"
-        time.sleep(0.05)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, signal.SIG_DFL)
-    except ProcessLookupError:
-        return False
-
-    # What init has not reaped yet has ended all the same.
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    wait_until_gone(int(pid_file.read_text()))
