@@ -1,11 +1,12 @@
 """Compares a loop that was killed again and again with one that was not:
 python -m benchmarks.loop_kills --instructions FILE.jsonl
+python -m benchmarks.loop_kills --config LOOP.yaml --set FIELD=VALUE …
 
-A tiny model is taught the form of every stage's reply (see tests/writer_model.py), then real
-instructions go through two rounds, each SFT and then DPO+NLL: with `ste loop` left alone, and with a
-driver that is killed (SIGKILL) at random moments within three random steps and started again by the same
-command. Everything that the two leave behind is compared: pairs, judgements, training sets, weights,
-what the judges wrote on held-out pairs.
+With instructions: a tiny model is taught the form of every stage's reply (see tests/writer_model.py),
+then real instructions go through two rounds, each SFT and then DPO+NLL. With a configuration: that loop.
+It runs once left alone, and once with a driver that is killed (SIGKILL) at random moments within some
+random steps and started again by the same command. Everything that the two leave behind is compared:
+pairs, judgements, scores, training sets, weights, what the models wrote when they were tested.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,13 @@ from tests.writer_model import training_rows
 _BIN: Final = Path(sys.executable).parent
 
 _COST_FIELDS: Final = ("seconds", "seconds_of_last_run")
+
+_RECORD_STAGES: Final = (
+    *("select", "respond", "worsen", "annotate"),
+    *("self_instruct", "candidates", "score"),
+)
+_TESTS: Final = {"evaluate": "judgements", "follow": "responses"}
+"""Kinds of steps that test a model, and the folder of what it wrote."""
 
 _TRAINING: Final[dict[str, Any]] = {
     "dataset": {"max_seq_len": 2048, "batch_size": 8},
@@ -131,15 +139,18 @@ def write_loop(folder: Path, model: Path, instructions: Path, held_out: Path, co
     return path
 
 
-def run_killed(config: Path, folder: Path, seconds: Mapping[str, float], seed: int, kills: int) -> None:
+def run_killed(
+    loop: Sequence[str], folder: Path, seconds: Mapping[str, float], seed: int, kills: int
+) -> None:
     """Run a loop whose driver is killed within random steps.
 
+    :param loop: the configuration, and values that win over it.
     :param seconds: what each step took when it was left alone.
     """
     generator = random.Random(seed)
     for victim in sorted(generator.sample(range(len(seconds)), kills)):
         name = list(seconds)[victim]
-        driver = _start(config, folder)
+        driver = _start(loop, folder)
         while (state := read_journal(folder).get(name)) is None or not state.attempts:
             time.sleep(0.05)
         delay = generator.uniform(0.0, seconds[name])
@@ -149,7 +160,7 @@ def run_killed(config: Path, folder: Path, seconds: Mapping[str, float], seed: i
         time.sleep(1.0)
         left = subprocess.run(["pgrep", "-fc", str(folder)], capture_output=True, text=True, check=False)
         print(f"killed {delay:.1f} s into {name}; processes left: {left.stdout.strip()}", flush=True)
-    _start(config, folder).wait()
+    _start(loop, folder).wait()
 
 
 def differences(one: Path, other: Path) -> Iterator[tuple[str, int, int]]:
@@ -157,12 +168,13 @@ def differences(one: Path, other: Path) -> Iterator[tuple[str, int, int]]:
     _, plan = read_loop_folder(one)
     for step in plan.steps:
         twin = other / step.name
-        if step.kind in ("select", "respond", "worsen", "annotate"):
+        if step.kind in _RECORD_STAGES:
             mine, theirs = _records(step.output), _records(twin)
-        elif step.kind == "evaluate":
-            mine, theirs = _records(step.output / "judgements"), _records(twin / "judgements")
+        elif step.kind in _TESTS:
+            name = _TESTS[step.kind]
+            mine, theirs = _records(step.output / name), _records(twin / name)
         elif step.kind.startswith("prepare_"):
-            mine, theirs = _files(step.output, "train-*.jsonl"), _files(twin, "train-*.jsonl")
+            mine, theirs = _files(step.output, "*.jsonl"), _files(twin, "*.jsonl")
         elif step.kind == "export":
             mine, theirs = _files(step.output, "*.safetensors"), _files(twin, "*.safetensors")
         else:
@@ -181,8 +193,10 @@ def _files(place: Path, pattern: str) -> dict[str, Any]:
     return {path.name: digest_file(path) for path in place.glob(pattern)}
 
 
-def _start(config: Path, folder: Path) -> subprocess.Popen[bytes]:
-    command = [str(_BIN / "ste"), "loop", str(config), "--output-dir", str(folder)]
+def _start(loop: Sequence[str], folder: Path) -> subprocess.Popen[bytes]:
+    config, *values = loop
+    command = [str(_BIN / "ste"), "loop", config, "--output-dir", str(folder)]
+    command += ["--set", *values] if values else []
 
     return subprocess.Popen(command, start_new_session=True)
 
@@ -219,24 +233,29 @@ def _write_held_out(path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--instructions", type=Path, required=True)
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--instructions", type=Path, help="JSONL for a loop of Self-Taught Evaluators")
+    subject.add_argument("--config", help="configuration of any other loop")
+    parser.add_argument("--set", nargs="+", default=[], help="with --config: values that win over it")
     parser.add_argument("--output", type=Path, default=Path("runs/loop-kills"))
     parser.add_argument("--count", type=int, default=40, help="instructions to take")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
-    model = make_writer(args.output)
-    held_out = args.output / "held_out.jsonl"
-    _write_held_out(held_out)
-    config = write_loop(args.output, model, args.instructions, held_out, args.count)
+    loop = [args.config, *args.set]
+    if args.instructions is not None:
+        model = make_writer(args.output)
+        held_out = args.output / "held_out.jsonl"
+        _write_held_out(held_out)
+        loop = [str(write_loop(args.output, model, args.instructions, held_out, args.count))]
     whole, killed = args.output / "whole", args.output / "killed"
-    if _start(config, whole).wait():
+    if _start(loop, whole).wait():
         sys.exit("the loop that was left alone failed")
     _, plan = read_loop_folder(whole)
     states = read_journal(whole)
     seconds = {step.name: states[step.name].seconds for step in plan.steps}
-    run_killed(config, killed, seconds, args.seed, args.kills)
+    run_killed(loop, killed, seconds, args.seed, args.kills)
 
     print("| compared | records or files | different |\n| --- | ---: | ---: |")
     for name, total, different in differences(whole, killed):

@@ -9,8 +9,9 @@ from typing import Any
 
 from ste_fairseq2.curation.lengths import LengthTally
 from ste_fairseq2.jsonl import write_rows
-from ste_fairseq2.loop.config import LoopConfig, SourceConfig, TrainingConfig
+from ste_fairseq2.loop.config import TrainingConfig
 from ste_fairseq2.loop.load import write_loop_config
+from ste_fairseq2.loop.self_taught.config import SelfTaughtConfig, SourceConfig
 from tests.loops import ended, leave_manifest, note, started
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><!-- {{ 7*7 }} [[A]] \u2028 &amp;"
@@ -38,7 +39,7 @@ def write_empty_loop(
             {"id": "p2", "instruction": "Add.", "baseline": "It is 4 .", "worse": "5"},
         ],
     )
-    config = LoopConfig(
+    config = SelfTaughtConfig(
         model="models/seed",
         sources={"main": SourceConfig(pairs=str(pairs))},
         rounds=rounds,
@@ -81,8 +82,8 @@ def write_loop(folder: Path) -> Path:
         folder / "round-1/dpo/run/metrics/train.jsonl",
         [{"Step": 3, "DPO Loss": 0.69, "Reward Accuracy": 0.75, "Reward Margin": 0.1}],
     )
-    _write_evaluation(folder / "round-0/evaluate/held", 0.25, (0.1, 0.4), first_slot=0.9)
-    _write_evaluation(folder / "round-1/evaluate/held", 0.75, (0.6, 0.9), first_slot=0.5)
+    write_evaluation(folder / "round-0/evaluate/held", 0.25, (0.1, 0.4), first_slot=0.9)
+    write_evaluation(folder / "round-1/evaluate/held", 0.75, (0.6, 0.9), first_slot=0.5)
     journal = [
         ("round-0/evaluate/held", 0, 7.0),
         ("round-1/sft/annotate/main", 1, 4.0),
@@ -136,7 +137,7 @@ def _write_data(
     leave_manifest(folder, counts, config={"min_agreement": 0.5}, details=details)
 
 
-def _write_evaluation(
+def write_evaluation(
     folder: Path, mean: float, interval: tuple[float, float], *, first_slot: float
 ) -> None:
     figures: dict[str, Any] = {

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ste_fairseq2.config_values import build_config
-from ste_fairseq2.loop.config import LoopConfig
+from ste_fairseq2.loop.self_rewarding.config import SelfRewardingConfig
+from ste_fairseq2.loop.self_taught.config import SelfTaughtConfig
 from ste_fairseq2.store import Manifest, write_manifest
 
 
-def loop_config(**values: Any) -> LoopConfig:
+def loop_config(**values: Any) -> SelfTaughtConfig:
     """Return one round of the paper's policy, with values that win."""
     common = {
         "model": "seed-model",
@@ -22,7 +23,20 @@ def loop_config(**values: Any) -> LoopConfig:
         "dpo": {"config_file": "dpo.yaml"},
     }
 
-    return build_config(LoopConfig, common | values)
+    return build_config(SelfTaughtConfig, common | values)
+
+
+def rewarding_config(**values: Any) -> SelfRewardingConfig:
+    """Return two rounds of Self-Rewarding, with values that win."""
+    common = {
+        "method": "self_rewarding",
+        "model": "seed-model",
+        "ranked": "r.jsonl",
+        "sft": {"config_file": "sft.yaml"},
+        "dpo": {"config_file": "dpo.yaml"},
+    }
+
+    return build_config(SelfRewardingConfig, common | values)
 
 
 def leave_manifest(

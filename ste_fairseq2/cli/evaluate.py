@@ -15,6 +15,7 @@ from ste_fairseq2.evaluation.config import EvaluateConfig
 if TYPE_CHECKING:
     from ste_fairseq2.evaluation.benchmark import Benchmark, BenchmarkPair
     from ste_fairseq2.evaluation.bootstrap import Bootstrap
+    from ste_fairseq2.evaluation.pointwise import PointwisePlan
     from ste_fairseq2.evaluation.result import Evaluation
     from ste_fairseq2.reward_models.config import RewardModelConfig
     from ste_fairseq2.synthesis.judge import JudgeConfig
@@ -25,6 +26,8 @@ examples:
   ste evaluate --benchmark rewardbench --model checkpoints/judge --output scores
   ste evaluate --benchmark pairs --data my_pairs.jsonl --model checkpoints/judge --output scores \\
       --judge-options samples=32 temperature=0.7 top_p=0.9
+  ste evaluate --benchmark ranked --data ranked.jsonl --model checkpoints/judge --output scores \\
+      --judge-options mode=score samples=3 temperature=0.7
   ste evaluate --benchmark rewardbench --judgements judged --output scores   (upstream's frozen prompts)
   ste evaluate --benchmark rewardbench2 --reward-model models/classifier --output scores
   ste evaluate --benchmark rewardbench --reward-model models/dpo --kind dpo --reference models/sft \\
@@ -34,7 +37,9 @@ examples:
   ste evaluate --compare scores/old scores/new --output comparison
 
 benchmarks: rewardbench, rewardbench2, prior-sets, llmbar, judgebench, judgebench-claude, helpsteer2,
-mt-bench, and pairs (your own file of prompt, chosen, rejected and, where wanted, subset).
+mt-bench, pairs (your own file of prompt, chosen, rejected and, where wanted, subset), and ranked (your
+own file of input, response, rank and, where wanted, instruction_id and subset). With mode=score the
+model scores each answer by itself, 0 to 5, and compares no pairs.
 """
 
 
@@ -58,6 +63,8 @@ def run(argv: Sequence[str]) -> None:
         _compare(config, bootstrap)
     elif config.checkpoints is not None:
         _choose(config, config.checkpoints, bootstrap)
+    elif config.model is not None and config.is_scoring:
+        _evaluate_scoring_judge(config, bootstrap)
     else:
         _evaluate(config, bootstrap)
 
@@ -123,22 +130,52 @@ def _choose(config: EvaluateConfig, run: Path, bootstrap: Bootstrap) -> None:
 def _judge_config(config: EvaluateConfig, inputs: Path, output: Path, model: Path) -> JudgeConfig:
     from ste_fairseq2.synthesis.judge import JudgeConfig
 
-    fixed = {"inputs": str(inputs), "output": output, "model": model, "both_orders": True}
+    fixed = {"inputs": str(inputs), "output": output, "model": model}
+    if not config.is_scoring:
+        fixed["both_orders"] = True
 
     return _with_options(JudgeConfig, fixed, "judge_options", config.judge_options)
 
 
+def _evaluate_scoring_judge(config: EvaluateConfig, bootstrap: Bootstrap) -> None:
+    from ste_fairseq2.evaluation.catalogue import find_benchmark
+    from ste_fairseq2.evaluation.judging import INPUTS_NAME, JUDGEMENTS_NAME
+    from ste_fairseq2.evaluation.scoring_judge import evaluate_scoring_judge
+    from ste_fairseq2.evaluation.sources import load_items
+
+    assert config.benchmark is not None
+    assert config.model is not None
+    folder = config.output
+    benchmark = find_benchmark(config.benchmark)
+    judge_config = _judge_config(config, folder / INPUTS_NAME, folder / JUDGEMENTS_NAME, config.model)
+    items, passed_over = load_items(benchmark, config.data)
+    plan = _pointwise_plan(config, bootstrap)
+    evaluation = evaluate_scoring_judge(
+        plan, judge_config, benchmark, items, passed_over, judge=config.judge
+    )
+    _show(evaluation, folder)
+
+
 def _evaluate_reward_model(config: EvaluateConfig, bootstrap: Bootstrap) -> None:
     from ste_fairseq2.evaluation.catalogue import find_benchmark
-    from ste_fairseq2.evaluation.reward_scores import RewardPlan, evaluate_reward_model
+    from ste_fairseq2.evaluation.reward_scores import evaluate_reward_model
     from ste_fairseq2.evaluation.sources import load_items
 
     assert config.benchmark is not None
     benchmark = find_benchmark(config.benchmark)
     reward_config = _reward_config(config)
     items, passed_over = load_items(benchmark, config.data)
-    plan = RewardPlan(output=config.output, prior=config.prior, bootstrap=bootstrap)
+    plan = _pointwise_plan(config, bootstrap)
     _show(evaluate_reward_model(plan, reward_config, benchmark, items, passed_over), config.output)
+
+
+def _pointwise_plan(config: EvaluateConfig, bootstrap: Bootstrap) -> PointwisePlan:
+    from ste_fairseq2.evaluation.pointwise import PointwisePlan
+    from ste_fairseq2.evaluation.prior import read_prior
+
+    prior = read_prior(config.prior) if config.prior is not None else None
+
+    return PointwisePlan(output=config.output, prior=prior, bootstrap=bootstrap)
 
 
 def _rank(config: EvaluateConfig, responses: Path) -> None:

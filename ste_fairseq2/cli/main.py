@@ -25,15 +25,23 @@ class _Command(NamedTuple):
 _COMMANDS: Final = {
     "demo": _Command("demo", "watch a small judge teach itself, on a CPU in minutes"),
     "select": _Command("select", "pick the instructions to train on out of a large source"),
+    "self-instruct": _Command("self_instruct", "write new instructions from a few examples"),
     "respond": _Command("respond", "write a response to each instruction"),
     "worsen": _Command("worsen", "write a worse response to each instruction"),
     "annotate": _Command("annotate", "draw judgements on pairs whose better side is known"),
     "judge": _Command("judge", "judge pairs of answers with a model"),
     "evaluate": _Command("evaluate", "score judgements, judge a benchmark, compare evaluations"),
+    "follow": _Command("follow", "test a model's own answers against known ones"),
     "prepare-sft": _Command("prepare_sft", "curate judgement samples into SFT examples"),
     "prepare-dpo": _Command("prepare_dpo", "curate judgement samples into preference pairs"),
     "prepare-preferences": _Command(
         "prepare_preferences", "pair the best and the worst of scored answers"
+    ),
+    "prepare-ranked": _Command(
+        "prepare_ranked", "make seed data of human-ranked answers: IFT, and answers to score"
+    ),
+    "prepare-eft": _Command(
+        "prepare_eft", "keep the scorings that agree with human ranks, as SFT examples"
     ),
     "fetch-dpo-data": _Command("fetch_dpo_data", "rebuild the released preference pairs from the Hub"),
     "loop": _Command("loop", "run rounds of all of this, or show how far they are"),

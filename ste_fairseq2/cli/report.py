@@ -10,7 +10,8 @@ from ste_fairseq2.report.write import DEFAULT_JUDGEMENTS, ReportConfig, write_re
 
 _DESCRIPTION = """\
 Write one HTML page about a loop, finished or not: accuracy by round, what was kept and why, lengths,
-position bias, confidence, training curves, cost, and judgements to read. It opens without a network.
+position bias, confidence, training curves, cost, and judgements to read; of a self-rewarding loop also
+how the models answer, agreement with human ranks, and scores. It opens without a network.
 """
 
 _EPILOG = """\
@@ -38,14 +39,16 @@ def run(argv: Sequence[str]) -> None:
         nargs="+",
         default=[],
         metavar="D",
-        help="folders of other loops, drawn beside this one in the figures of accuracy",
+        help="folders of other loops of the same method, drawn beside this one in the figures of "
+        "accuracy and of following",
     )
     parser.add_argument(
         "--judgements",
         type=int,
         default=DEFAULT_JUDGEMENTS,
         metavar="N",
-        help="most judgements to read in the page, of each round, kind and order (default: %(default)s)",
+        help="most judgements to read in the page, of each round, kind and order, and most scored "
+        "answers of each round (default: %(default)s)",
     )
     args = parser.parse_args(list(argv))
 

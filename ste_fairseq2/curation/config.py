@@ -44,7 +44,7 @@ class CurationConfig:
     def validate(self) -> None:
         if not self.generation_dir:
             raise ConfigError("generation_dir", "must name at least one file or folder.")
-        _check_apart(self.output_dir, self.generation_dir)
+        check_apart(self.output_dir, self.generation_dir)
         for one, other in itertools.permutations(self.generation_dir, 2):
             if _is_within(one, other):
                 raise ConfigError("generation_dir", f"names samples twice: `{one}` lies in `{other}`.")
@@ -62,8 +62,8 @@ class CurationConfig:
             raise ConfigError(
                 "majority_voting", f"must be above 0 and at most 1, but is {self.majority_voting}."
             )
-        _check_share("min_agreement", self.min_agreement)
-        _check_share("quarantine_limit", self.quarantine_limit)
+        check_share("min_agreement", self.min_agreement)
+        check_share("quarantine_limit", self.quarantine_limit)
         if self.workers < 0:
             raise ConfigError("workers", f"must be 0 or more, but is {self.workers}.")
 
@@ -97,7 +97,7 @@ class PrepareDpoConfig(CurationConfig):
         if self.num_iter < 1:
             raise ConfigError("num_iter", f"must be at least 1, but is {self.num_iter}.")
         if self.negative_generation_dir is not None:
-            _check_apart(self.output_dir, (self.negative_generation_dir,))
+            check_apart(self.output_dir, (self.negative_generation_dir,))
             for folder in self.generation_dir:
                 if _is_within(self.negative_generation_dir, folder):
                     raise ConfigError(
@@ -110,7 +110,7 @@ class PrepareDpoConfig(CurationConfig):
                 raise ConfigError(
                     "rejected_share", f"must name {', '.join(_REASONS)}, but names {reason!r}."
                 )
-            _check_share(f"rejected_share.{reason}", share)
+            check_share(f"rejected_share.{reason}", share)
 
     def limits(self) -> dict[Outcome, float]:
         """Return the shares of the reasons that are limited."""
@@ -138,10 +138,10 @@ class PreparePreferencesConfig:
     def validate(self) -> None:
         if not self.scores_dir:
             raise ConfigError("scores_dir", "must name at least one file or folder.")
-        _check_apart(self.output_dir, self.scores_dir)
+        check_apart(self.output_dir, self.scores_dir)
         if self.min_gap < 0.0:
             raise ConfigError("min_gap", f"must not be negative, but is {self.min_gap}.")
-        _check_share("quarantine_limit", self.quarantine_limit)
+        check_share("quarantine_limit", self.quarantine_limit)
 
 
 @dataclass(kw_only=True)
@@ -159,16 +159,16 @@ class FetchDpoDataConfig:
     """share of malformed rows above which nothing is written"""
 
     def validate(self) -> None:
-        _check_share("quarantine_limit", self.quarantine_limit)
+        check_share("quarantine_limit", self.quarantine_limit)
         sources = (("dpo_data", self.dpo_data), ("conversations", self.conversations))
         for name, source in sources:
             if not source:
                 raise ConfigError(name, "must name a data set, a file or a folder.")
         local = tuple(Path(source) for _, source in sources if Path(source).exists())
-        _check_apart(self.output_dir, local)
+        check_apart(self.output_dir, local)
 
 
-def _check_share(name: str, value: float) -> None:
+def check_share(name: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise ConfigError(name, f"must be from 0 to 1, but is {value}.")
 
@@ -177,7 +177,7 @@ def _is_within(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
-def _check_apart(output: Path, inputs: tuple[Path, ...]) -> None:
+def check_apart(output: Path, inputs: tuple[Path, ...]) -> None:
     """Refuse an output folder that the next run would read as input."""
     for path in inputs:
         if _is_within(output, path):

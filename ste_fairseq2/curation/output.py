@@ -84,10 +84,14 @@ class OutputFolder:
 
     def commit(self, manifest: Manifest) -> None:
         """Move the staged files into place, in the stead of those of an earlier run."""
+        earlier = read_manifest(self.path)
+        named = [self.path / name for name in earlier.details["files"]] if earlier else []
         (self.path / MANIFEST_NAME).unlink(missing_ok=True)
         write_config(self.path, self._config)
-        for old in [*self.path.glob("train-*.jsonl"), *self.path.glob("iter_*/train-*.jsonl")]:
-            old.unlink()
+        # A run that was killed in here has left no manifest that names its files.
+        shards = [*self.path.glob("train-*.jsonl"), *self.path.glob("iter_*/train-*.jsonl")]
+        for old in {*named, *shards}:
+            old.unlink(missing_ok=True)
         for new in sorted(path for path in self.staged.rglob("*") if path.is_file()):
             target = self.path / new.relative_to(self.staged)
             target.parent.mkdir(exist_ok=True)

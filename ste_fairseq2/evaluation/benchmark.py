@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from ste_fairseq2.evaluation.items import BenchmarkItem
+from ste_fairseq2.evaluation.items import BenchmarkItem, ShownAnswer
 from ste_fairseq2.evaluation.judgements import Judgement
 from ste_fairseq2.jsonl import Row
 from ste_fairseq2.records import Message
@@ -53,13 +53,14 @@ class BenchmarkPair:
         return row
 
     def to_item(self) -> BenchmarkItem:
-        """Return what a reward model scores: the better answer, then the other."""
+        """Return what is scored one answer at a time: the better answer, then the other."""
         prompt = Message("user", self.prompt)
         answers = self.conversations or tuple((prompt, Message("assistant", a)) for a in self.answers)
+        shown = tuple(ShownAnswer(self.prompt, answer) for answer in self.answers)
         if self.better is Verdict.B:
-            answers = answers[::-1]
+            answers, shown = answers[::-1], shown[::-1]
 
-        return BenchmarkItem(self.key, answers, subset=self.subset)
+        return BenchmarkItem(self.key, answers, subset=self.subset, written_out=shown)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ The split's name is empty where the rows come from a single file.
 """
 
 ItemReader: TypeAlias = Callable[[str, Iterable[Row], Counter[str]], Iterator[BenchmarkItem]]
-"""The same for what a reward model scores."""
+"""The same for what is scored one answer at a time."""
 
 Sections: TypeAlias = Mapping[str, Mapping[str, float]]
 """The subsets of each section with their weights."""
@@ -87,10 +88,10 @@ Sections: TypeAlias = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class ScoredForm:
-    """A benchmark as reward models are scored on it, where that is not by its pairs."""
+    """A benchmark as its answers are scored one at a time, where that is not by its pairs."""
 
     read: ItemReader
-    sections: Sections
+    sections: Sections | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +111,11 @@ class Benchmark:
     """A section's score is the weighted mean over its subsets, the final score the plain mean of the
     sections."""
     scored: ScoredForm | None = None
-    """``None`` where reward models too are asked about the pairs."""
+    """``None`` where reward models and scoring judges too are asked about the pairs."""
 
     @property
     def read_items(self) -> ItemReader:
-        """What maps rows to the answers that a reward model scores."""
+        """What maps rows to the answers that are scored one at a time."""
         if self.scored is not None:
             return self.scored.read
 
@@ -122,5 +123,5 @@ class Benchmark:
 
     @property
     def sections_of_scores(self) -> Sections | None:
-        """The sections of a reward model's scores."""
+        """The sections of scores."""
         return self.scored.sections if self.scored is not None else self.sections

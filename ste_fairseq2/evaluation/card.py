@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
 
 from ste_fairseq2.evaluation import markdown
+from ste_fairseq2.evaluation.ranking_card import render_ranking
 from ste_fairseq2.evaluation.report import GroupReport
 from ste_fairseq2.evaluation.result import Evaluation
 from ste_fairseq2.evaluation.scores import Scores
@@ -32,6 +34,11 @@ _COLUMNS_OF_SCORES: Mapping[str, str] = {
     "unscored": "unscored",
     "upstream": "upstream's way",
 }
+_COLUMNS_OF_GRADES: Mapping[str, str] = {
+    **_COLUMNS_OF_SCORES,
+    "unparseable": "unparseable",
+    "truncated": "truncated",
+}
 _WITH_INTERVAL_OF_SCORES = ("accuracy", "upstream")
 
 
@@ -46,6 +53,8 @@ def render_card(evaluation: Evaluation) -> str:
         _headline(evaluation),
         _figures(evaluation.report.judges, "all"),
     ]
+    if evaluation.ranking is not None:
+        parts += ["## Agreement with human ranks", render_ranking(evaluation.ranking)]
     for section in evaluation.sections:
         parts += [f"## Sections: {section.judge or 'judge'}", _sections(section)]
         with_prior = evaluation.leaderboard_score(section)
@@ -57,8 +66,7 @@ def render_card(evaluation: Evaluation) -> str:
     for judge in evaluation.report.judges:
         if judge.vote_scores is not None and judge.calibration is not None:
             parts += [f"## Votes: {judge.key.judge or 'judge'}", _votes(judge)]
-    glossary = _GLOSSARY_OF_SCORES if evaluation.is_of_scores else _GLOSSARY
-    parts += ["## Cost", _cost(evaluation), "## How to read the figures", glossary]
+    parts += ["## Cost", _cost(evaluation), "## How to read the figures", _glossary(evaluation)]
 
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -67,19 +75,34 @@ def _provenance(evaluation: Evaluation) -> str:
     provenance = evaluation.provenance
     rows = [
         [name, str(provenance.details[name])]
-        for name in ("model", "kind", "reference", "dtype", "prompt")
+        for name in ("model", "mode", "kind", "reference", "dtype", "prompt")
         if name in provenance.details
     ]
     rows += [[f"digest of the {name}", value] for name, value in sorted(provenance.digests.items())]
     rows += [
         [f"rows: {name.replace('_', ' ')}", str(count)] for name, count in evaluation.counts.items()
     ]
+    rows += _scoring(evaluation.scoring)
     rows += [
         [f"rows of the benchmark passed over: {name.replace('_', ' ')}", str(count)]
         for name, count in evaluation.passed_over.items()
     ]
 
     return markdown.table(["what", "value"], rows, num_names=2)
+
+
+def _scoring(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Return what a scoring judge's answers and samples came to; each is counted once."""
+    if not summary:
+        return []
+    failures = summary["failures"]
+
+    return [
+        ["answers scored by themselves", str(summary["answers"])],
+        ["of these without a score", str(summary["unscored"])],
+        ["samples", str(summary["samples"])],
+        *([f"samples without a score: {name}", str(count)] for name, count in failures.items()),
+    ]
 
 
 def _warnings(evaluation: Evaluation) -> Iterable[str]:
@@ -108,9 +131,10 @@ def _headline(evaluation: Evaluation) -> str:
 
 
 def _figures(groups: Sequence[GroupReport], without_subset: str) -> str:
-    of_scores = groups[0].is_of_scores
-    columns = _COLUMNS_OF_SCORES if of_scores else _COLUMNS
-    with_interval = _WITH_INTERVAL_OF_SCORES if of_scores else _WITH_INTERVAL
+    columns = _COLUMNS
+    if groups[0].is_of_scores:
+        columns = _COLUMNS_OF_GRADES if groups[0].is_graded else _COLUMNS_OF_SCORES
+    with_interval = _WITH_INTERVAL_OF_SCORES if groups[0].is_of_scores else _WITH_INTERVAL
     rows = []
     for group in groups:
         names = [group.key.subset or without_subset, group.key.judge or markdown.NONE]
@@ -180,6 +204,13 @@ def _cost(evaluation: Evaluation) -> str:
     return markdown.table(header, rows) + time
 
 
+def _glossary(evaluation: Evaluation) -> str:
+    if not evaluation.is_of_scores:
+        return _GLOSSARY
+
+    return _GLOSSARY_OF_SCORES + (_GLOSSARY_OF_GRADES if evaluation.is_graded else "")
+
+
 def _source(evaluation: Evaluation) -> str:
     return evaluation.report.judges[0].source
 
@@ -198,10 +229,15 @@ the shorter one. *Upstream's way*: one order at a time, anything but a win or a 
 
 _GLOSSARY_OF_SCORES = """\
 All figures are in percent; in parentheses the interval of a bootstrap over pairs, whose level
-`scores.json` names. A reward model scores one answer at a time, so no order and no slot can sway it, and
+`scores.json` names. An answer is scored by itself, so no order and no slot can sway it, and
 there are no figures of those. *Accuracy*: the right answer has a higher score than every wrong one; an
 equal score is a *tie*, and *unscored* is a comparison with an answer that has no score (too long for the
 model, above all): neither is right. *Length-controlled*: the mean of the accuracies where the right
 answer is the longer one and where it is the shorter one. *Upstream's way*: as accuracy, but in
 RewardBench 2 a right answer that shares the highest score of four has its part of 1, and Ties has a
 formula of its own; over all subsets, Ties is left out."""
+
+_GLOSSARY_OF_GRADES = """
+A judge's score is the mean of its samples that have one. *Unparseable* and *truncated*: samples without,
+among all samples of the answers that are compared; an answer none of whose samples has a score is
+unscored."""

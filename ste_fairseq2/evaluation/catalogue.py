@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.evaluation import mappings
+from ste_fairseq2.evaluation import mappings, ranked
 from ste_fairseq2.evaluation.benchmark import Benchmark, HubSource, ScoredForm
 from ste_fairseq2.evaluation.rewardbench import PRIOR_SECTIONS, REWARDBENCH_SECTIONS
 from ste_fairseq2.evaluation.rewardbench2 import REWARDBENCH2_SECTIONS, TIES, combine_pairs
@@ -115,6 +115,12 @@ _BENCHMARKS: Final = (
         name="pairs",
         summary="your own file: prompt, chosen, rejected and, where wanted, subset",
         read=mappings.read_chosen_rejected,
+    ),
+    Benchmark(
+        name="ranked",
+        summary="your own file: input, response, rank and, where wanted, instruction_id and subset",
+        read=ranked.read_ranked_pairs,
+        scored=ScoredForm(ranked.read_ranked_items),
     ),
 )
 

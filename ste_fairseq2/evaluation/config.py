@@ -22,9 +22,10 @@ class EvaluateConfig:
     data: Path | None = None
     """local copy of the benchmark's data, in place of the Hugging Face Hub"""
     model: Path | None = None
-    """model that judges the benchmark, each pair in both orders"""
+    """model that judges the benchmark, each pair in both orders; with mode=score, answers one by one"""
     judge_options: dict[str, str] = field(default_factory=dict)
-    """options of `ste judge` for that, such as prompt=released-judge samples=32 temperature=0.7"""
+    """options of `ste judge` for that, such as prompt=released-judge samples=32 temperature=0.7, or
+    mode=score samples=3 temperature=0.7"""
     checkpoints: Path | None = None
     """output folder of a training run: each of its checkpoints judges the benchmark, and the best is
     named (checkpoints.json, .md and .png); checkpoints that the run has not exported are"""
@@ -58,6 +59,11 @@ class EvaluateConfig:
     quarantine_limit: float = 0.01
     """share of malformed rows (0 to 1) that is still put up with"""
 
+    @property
+    def is_scoring(self) -> bool:
+        """Whether the model scores answers one by one."""
+        return self.judge_options.get("mode") == "score"
+
     def validate(self) -> None:
         """
         :raises ConfigError:
@@ -76,6 +82,12 @@ class EvaluateConfig:
             )
         if (self.model is not None or self.checkpoints is not None) and self.benchmark is None:
             raise ConfigError("benchmark", "must be given, for the model to judge.")
+        if self.checkpoints is not None and self.is_scoring:
+            raise ConfigError(
+                "judge_options",
+                "cannot have mode=score with `checkpoints`, which are chosen by the accuracy of both "
+                "orders; score the benchmark with one checkpoint at a time, as `model`.",
+            )
         self._validate_reward_model()
         if self.frozen_inputs is not None and (self.judgements is None or self.benchmark is None):
             raise ConfigError("frozen_inputs", "needs `judgements` and the `benchmark` they are of.")

@@ -35,9 +35,9 @@
     Upstream's own scoring: 1 for a win, 0 for a loss and 0.5 for anything else, by its benchmark
     parser. One order at a time is how published figures were made.
 
-A reward model scores one answer at a time, so there is no order and no slot. It has ``accuracy``,
-``accuracy_of_decided``, ``length_controlled`` and ``tie`` as above, where right is a right answer with a
-higher score than every wrong one, and
+A reward model or a scoring judge scores one answer at a time, so there is no order and no slot. It has
+``accuracy``, ``accuracy_of_decided``, ``length_controlled`` and ``tie`` as above, where right is a right
+answer with a higher score than every wrong one, and
 
 ``unscored``
     Comparisons with an answer that has no score, among all. They are not right.
@@ -46,6 +46,12 @@ higher score than every wrong one, and
     score has its part of 1, and Ties is scored by its formula. Over all subsets, Ties is left out.
 ``ties_…``
     The parts of that formula, for Ties alone; see ``rewardbench2.py``.
+
+A scoring judge, but no reward model, has of these too
+
+``unparseable``, ``truncated``
+    Samples without a score, among all samples of the answers that are compared. An answer that is
+    compared several times, as with ranks, counts each time.
 """
 
 from __future__ import annotations
@@ -117,8 +123,13 @@ def compute_figures(sums: FloatArray) -> dict[str, FloatArray]:
 
 
 def of_scores(sums: FloatArray) -> bool:
-    """Tell whether column sums come of a reward model's scores."""
+    """Tell whether column sums come of scores, each of one answer, and not of judgements on pairs."""
     return bool(np.any(sums[..., Column.SCORED] > 0))
+
+
+def of_graded(sums: FloatArray) -> bool:
+    """Tell whether column sums come of a scoring judge's scores."""
+    return bool(np.any(sums[..., Column.GRADED] > 0))
 
 
 def _figures_of_scores(sums: FloatArray) -> dict[str, FloatArray]:
@@ -132,6 +143,11 @@ def _figures_of_scores(sums: FloatArray) -> dict[str, FloatArray]:
         "tie": ratio(Column.TIE, Column.JUDGED),
         "unscored": ratio(Column.UNSCORED, Column.JUDGED),
     }
+    if of_graded(sums):
+        figures |= {
+            "unparseable": ratio(Column.UNPARSEABLE, Column.SAMPLES),
+            "truncated": ratio(Column.TRUNCATED, Column.SAMPLES),
+        }
     num_ties = sums[..., Column.REF] + sums[..., Column.TIED]
     others = sums[..., Column.JUDGED] - num_ties
     if np.any(others > 0):

@@ -1,12 +1,14 @@
-"""Turns a reward model's scores into tables of pairs, one row for each item.
+"""Turns the scores of single answers into tables of pairs, one row for each comparison.
 
 The rows have no order and no slot, so the columns of those stay empty. In RewardBench 2's Ties a row is
-a number: a prompt with its reference.
+a number: a prompt with its reference. Ranked answers have a row for every two of different ranks.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,13 +17,26 @@ from ste_fairseq2.evaluation.pairs import Column, FloatArray, PairTable, fill_le
 from ste_fairseq2.evaluation.rewardbench2 import TiesItem, best_of, score_ties, ties_number
 
 
-def tabulate_items(items: Iterable[BenchmarkItem], scores: Mapping[str, float]) -> PairTable:
+class SampleCounts(NamedTuple):
+    """The samples of one answer's score."""
+
+    total: int
+    unparseable: int
+    truncated: int
+
+
+def tabulate_items(
+    items: Iterable[BenchmarkItem],
+    scores: Mapping[str, float],
+    samples: Mapping[str, SampleCounts] | None = None,
+) -> PairTable:
     """Return the table of at least one item.
 
     :param scores: by candidate; one that is not there could not be scored.
+    :param samples: likewise, where a judge gave the scores; it may not have been asked about all.
     """
     by_row: dict[str, list[BenchmarkItem]] = {}
-    for item in items:
+    for item in itertools.chain.from_iterable(i.comparisons() for i in items):
         is_ties = item.rule is ItemRule.TIES
         name = f"{item.subset}/{ties_number(item.id)}" if is_ties else item.id
         by_row.setdefault(name, []).append(item)
@@ -30,6 +45,8 @@ def tabulate_items(items: Iterable[BenchmarkItem], scores: Mapping[str, float]) 
     for row, name in zip(values, ids, strict=True):
         for item in by_row[name]:
             _fill(row, item, item.ratings(scores))
+            if samples is not None:
+                _fill_samples(row, item, samples)
         if by_row[name][0].rule is ItemRule.TIES:
             _fill_ties(row, by_row[name], scores)
 
@@ -53,6 +70,14 @@ def _fill(row: FloatArray, item: BenchmarkItem, ratings: list[float] | None) -> 
         row[Column.UPSTREAM] += best_of(ratings)
     elif item.rule is ItemRule.STRICT:
         row[Column.UPSTREAM] += is_right
+
+
+def _fill_samples(row: FloatArray, item: BenchmarkItem, samples: Mapping[str, SampleCounts]) -> None:
+    row[Column.GRADED] += 1
+    for found in (samples[name] for name in item.answer_ids if name in samples):
+        row[Column.SAMPLES] += found.total
+        row[Column.UNPARSEABLE] += found.unparseable
+        row[Column.TRUNCATED] += found.truncated
 
 
 def _fill_ties(row: FloatArray, items: Iterable[BenchmarkItem], scores: Mapping[str, float]) -> None:

@@ -1,10 +1,11 @@
-"""What a reward model scores of a benchmark: answers to a prompt, the right ones first."""
+"""What is scored of a benchmark one answer at a time: answers to a prompt, the right ones first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from ste_fairseq2.reward_models.protocol import Candidate, Conversation
 
@@ -20,6 +21,13 @@ class ItemRule(Enum):
     """RewardBench 2's Ties, whose prompts are scored together."""
 
 
+class ShownAnswer(NamedTuple):
+    """A request and one answer to it, as a judge is shown them."""
+
+    prompt: str
+    answer: str
+
+
 @dataclass(frozen=True)
 class BenchmarkItem:
     """A prompt with its answers."""
@@ -31,10 +39,28 @@ class BenchmarkItem:
     num_right: int = 1
     subset: str | None = None
     rule: ItemRule = ItemRule.STRICT
+    written_out: tuple[ShownAnswer, ...] = ()
+    """The answers as a judge is shown them; where empty, the first and the last turn of each."""
+    ranks: tuple[float, ...] = ()
+    """Of each answer, the lowest for the best, where people ranked them. The answers may then have any
+    order, and every two of different ranks are compared."""
+    names: tuple[str, ...] = ()
+    """The names of the answers, where they are those of another item."""
+
+    @property
+    def answer_ids(self) -> tuple[str, ...]:
+        return self.names or tuple(f"{self.id}#{place}" for place in range(len(self.answers)))
 
     @property
     def candidates(self) -> Sequence[Candidate]:
-        return [Candidate(f"{self.id}#{n}", answer) for n, answer in enumerate(self.answers)]
+        return [Candidate(*answer) for answer in zip(self.answer_ids, self.answers, strict=True)]
+
+    @property
+    def shown(self) -> tuple[ShownAnswer, ...]:
+        """The answers as a judge is shown them."""
+        return self.written_out or tuple(
+            ShownAnswer(answer[0].content, answer[-1].content) for answer in self.answers
+        )
 
     @property
     def length_gap(self) -> int | None:
@@ -47,7 +73,30 @@ class BenchmarkItem:
 
     def ratings(self, scores: Mapping[str, float]) -> list[float] | None:
         """Return the scores of the answers; ``None`` where one of them has none."""
-        found = [scores.get(candidate.id) for candidate in self.candidates]
+        found = [scores.get(name) for name in self.answer_ids]
         known = [score for score in found if score is not None]
 
         return known if len(known) == len(found) else None
+
+    def comparisons(self) -> Iterator[BenchmarkItem]:
+        """Yield what is compared: the item itself or, of ranked answers, every two of different ranks,
+        as ``ID#I-J`` by their places."""
+        if not self.ranks:
+            yield self
+            return
+        for first, second in ranked_pairs(self.ranks):
+            best_first = sorted((first, second), key=self.ranks.__getitem__)
+            yield BenchmarkItem(
+                id=f"{self.id}#{first}-{second}",
+                answers=tuple(self.answers[place] for place in best_first),
+                subset=self.subset,
+                names=tuple(self.answer_ids[place] for place in best_first),
+            )
+
+
+def ranked_pairs(ranks: Sequence[float]) -> Iterator[tuple[int, int]]:
+    """Yield the places of every two answers of different ranks, the earlier place first."""
+    for first, rank in enumerate(ranks):
+        for second in range(first + 1, len(ranks)):
+            if rank != ranks[second]:
+                yield first, second

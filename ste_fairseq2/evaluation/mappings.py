@@ -77,7 +77,7 @@ def read_rewardbench2(
 def read_rewardbench2_items(
     split: str, rows: Iterable[Row], passed_over: Counter[str]
 ) -> Iterator[BenchmarkItem]:
-    """RewardBench 2 for a reward model: all answers to a prompt, with those of the Ties subset."""
+    """RewardBench 2 by scores: all answers to a prompt, with those of the Ties subset."""
     for row in rows:
         subset, name = row.text("subset"), str(row.require("id"))
         is_ties = subset == TIES

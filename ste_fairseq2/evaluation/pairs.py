@@ -60,7 +60,7 @@ class Column(IntEnum):
     UPSTREAM_0_1 = 24
     UPSTREAM_1_0 = 25
     SCORED = 26
-    """Comparisons that come of a reward model's scores, not of judgements; also under JUDGED."""
+    """Comparisons of scores that answers have by themselves, not judgements; also under JUDGED."""
     UNSCORED = 27
     """… and have an answer without a score."""
     REF = 28
@@ -72,6 +72,10 @@ class Column(IntEnum):
     PREFERRED = 33
     PREFERRED_HARD = 34
     MARGIN_SCORE = 35
+    GRADED = 36
+    """Comparisons of scores that a judge gave; also under SCORED."""
+    SAMPLES = 37
+    """The samples of those scores, which UNPARSEABLE and TRUNCATED are then of."""
 
 
 @dataclass(frozen=True)

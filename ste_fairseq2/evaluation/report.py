@@ -8,7 +8,7 @@ from typing import Any
 
 from ste_fairseq2.evaluation.bootstrap import Bootstrap
 from ste_fairseq2.evaluation.calibration import Calibration, VotedAnswer, calibrate
-from ste_fairseq2.evaluation.figures import of_scores
+from ste_fairseq2.evaluation.figures import of_graded, of_scores
 from ste_fairseq2.evaluation.judgements import GroupKey, Judgement, sum_tokens
 from ste_fairseq2.evaluation.pairs import PairTable, concatenate, tabulate
 from ste_fairseq2.evaluation.scores import Scores, score_table
@@ -40,12 +40,20 @@ class GroupReport:
 
     @property
     def is_of_scores(self) -> bool:
-        """Whether a reward model's scores were compared; else a judge's verdicts."""
+        """Whether scores of single answers were compared; else these are a judge's verdicts."""
         return of_scores(self.table.sums)
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether the scores are a judge's; else a reward model's, or there are none."""
+        return of_graded(self.table.sums)
 
     @property
     def source(self) -> str:
         """What gave the verdicts or the scores, for people."""
+        if self.is_graded:
+            return "scoring judge"
+
         return "reward model" if self.is_of_scores else "judge"
 
     @property
@@ -91,7 +99,7 @@ def score_all(groups: Mapping[GroupKey, Sequence[Judgement]], bootstrap: Bootstr
 
 
 def score_tables(tables: Mapping[GroupKey, tuple[PairTable, Cost]], bootstrap: Bootstrap) -> Report:
-    """Score what is tabulated already: the comparisons of reward models."""
+    """Score what is tabulated already: comparisons of scores."""
     return _score_judges(
         [
             _report(key, table, None, (), cost, bootstrap)

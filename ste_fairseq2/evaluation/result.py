@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ste_fairseq2 import __version__
 from ste_fairseq2.evaluation.benchmark import Benchmark
 from ste_fairseq2.evaluation.provenance import Provenance
+from ste_fairseq2.evaluation.ranking import RankingReport
 from ste_fairseq2.evaluation.report import Report
 from ste_fairseq2.evaluation.rewardbench import leaderboard_score
 from ste_fairseq2.evaluation.sections import SectionReport
@@ -35,11 +36,20 @@ class Evaluation:
     """Pairs of the benchmark that have no judgement; ``None`` without a benchmark."""
     prior: float | None
     """The score of the prior sets, where they were run too."""
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """What a scoring judge's answers and samples came to, each counted once."""
+    ranking: RankingReport | None = None
+    """How far scores agree with the ranks that people gave, where there are ranks."""
 
     @property
     def is_of_scores(self) -> bool:
-        """Whether a reward model's scores were compared; else a judge's verdicts."""
+        """Whether scores of single answers were compared; else these are a judge's verdicts."""
         return any(judge.is_of_scores for judge in self.report.judges)
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether the scores are a judge's; else a reward model's, or there are none."""
+        return any(judge.is_graded for judge in self.report.judges)
 
     @property
     def headline(self) -> Mapping[str, str]:
@@ -77,5 +87,9 @@ class Evaluation:
                     for section in self.sections
                 ],
             }
+        if self.scoring:
+            row["scoring"] = dict(self.scoring)
+        if self.ranking is not None:
+            row["ranking"] = self.ranking.to_row()
 
         return row | self.report.to_row()

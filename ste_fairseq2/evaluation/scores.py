@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ste_fairseq2.evaluation.bootstrap import Bootstrap, Interval
-from ste_fairseq2.evaluation.figures import compute_figures, of_scores
+from ste_fairseq2.evaluation.figures import compute_figures, of_graded, of_scores
 from ste_fairseq2.evaluation.pairs import Column, PairTable
 
 _COUNTS: Final = {
@@ -31,6 +31,12 @@ _COUNTS_OF_SCORES: Final = {
     "correct": Column.RIGHT,
     "tie": Column.TIE,
     "unscored": Column.UNSCORED,
+}
+
+_COUNTS_OF_GRADES: Final = _COUNTS_OF_SCORES | {
+    "samples": Column.SAMPLES,
+    "unparseable": Column.UNPARSEABLE,
+    "truncated": Column.TRUNCATED,
 }
 
 
@@ -71,7 +77,9 @@ def optional(value: float) -> float | None:
 
 def _counts(table: PairTable) -> dict[str, int | float]:
     sums = table.sums
-    columns = _COUNTS_OF_SCORES if of_scores(sums) else _COUNTS
+    columns = _COUNTS
+    if of_scores(sums):
+        columns = _COUNTS_OF_GRADES if of_graded(sums) else _COUNTS_OF_SCORES
 
     return {"pairs": len(table.ids)} | {name: _whole(float(sums[c])) for name, c in columns.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ste_fairseq2.evaluation import markdown
+from ste_fairseq2.evaluation.ranking_card import ranking_rows
 from ste_fairseq2.evaluation.report import GroupReport
 from ste_fairseq2.evaluation.result import Evaluation
 from ste_fairseq2.evaluation.rewardbench import format_table
@@ -27,11 +28,14 @@ _COLUMNS_OF_SCORES: Final = {
     "unscored": "unscored",
     "upstream": "upstream",
 }
+_COLUMNS_OF_GRADES: Final = _COLUMNS_OF_SCORES | {"unparseable": "unparseable", "truncated": "truncated"}
 
 
 def print_summary(evaluation: Evaluation) -> None:
     """Print to standard output; figures are in percent."""
-    columns = _COLUMNS_OF_SCORES if evaluation.is_of_scores else _COLUMNS
+    columns = _COLUMNS
+    if evaluation.is_of_scores:
+        columns = _COLUMNS_OF_GRADES if evaluation.is_graded else _COLUMNS_OF_SCORES
     rows = [_row(group, columns, markdown.NONE) for group in evaluation.report.groups]
     if len(evaluation.report.groups) > len(evaluation.report.judges):
         rows += [_row(judge, columns, "all") for judge in evaluation.report.judges]
@@ -43,6 +47,9 @@ def print_summary(evaluation: Evaluation) -> None:
     if evaluation.num_missing:
         print(f"{evaluation.num_missing} pairs of the benchmark have no judgement.")
     _print_headline(evaluation)
+    if evaluation.ranking is not None:
+        figures = ", ".join(f"{title} {value}" for title, value in ranking_rows(evaluation.ranking))
+        print(f"agreement with human ranks: {figures}")
     for section in evaluation.sections:
         _print_sections(section, is_named=len(evaluation.sections) > 1)
         with_prior = evaluation.leaderboard_score(section)

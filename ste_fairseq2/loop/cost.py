@@ -14,15 +14,20 @@ from typing import Any, Final
 
 import yaml
 
+from ste_fairseq2.evaluation.following import RESPONSES_NAME
 from ste_fairseq2.evaluation.judging import JUDGEMENTS_NAME
-from ste_fairseq2.loop.config import LoopConfig, Phase
-from ste_fairseq2.loop.devices import num_devices, selection_of
+from ste_fairseq2.loop.config import TRAINING_KINDS, LoopConfig, Phase
+from ste_fairseq2.loop.devices import num_devices
 from ste_fairseq2.loop.journal import is_done, read_journal
 from ste_fairseq2.loop.plan import Plan, Step
 from ste_fairseq2.loop.sizes import num_records, num_written
 from ste_fairseq2.store.manifest import Manifest, read_manifest
 
-_RECORD_STAGES: Final = ("select", "respond", "worsen", "annotate", "prepare_sft", "prepare_dpo")
+_NO_RECORDS: Final = (*TRAINING_KINDS, "follow")
+"""Kinds of steps whose output is not one of records."""
+
+_TESTS: Final = ("choose", "evaluate", "follow")
+"""Kinds of steps that ask the same questions each time."""
 
 _TOKEN_NAMES: Final = ("num_prompt_tokens", "num_output_tokens")
 
@@ -33,8 +38,8 @@ class Measured:
 
     steps: int = 0
     inputs: float = 0.0
-    """Records that were worked on; for `annotate`, `choose` and `evaluate` judgements asked for; for a
-    training examples."""
+    """Records that were worked on; for a stage that draws several samples of each, the samples; for
+    `choose` and `evaluate` judgements asked for; for a training examples."""
     kept: float = 0.0
     tokens: float = 0.0
     """Of prompts and outputs."""
@@ -68,8 +73,7 @@ def measure(config: LoopConfig, plan: Plan, folder: Path) -> dict[str, Measured]
         manifest = _manifest_of(step)
         work = state.seconds
         if manifest is not None:
-            counts = manifest.counts
-            measured.inputs += sum(n for reason, n in counts.items() if reason != "malformed")
+            measured.inputs += _num_inputs(step, manifest)
             measured.kept += num_written(manifest)
             measured.tokens += sum(manifest.details.get("tokens", {}).get(n, 0) for n in _TOKEN_NAMES)
             work = min(work, manifest.details.get("seconds_of_last_run", work))
@@ -93,7 +97,7 @@ def estimate(
         inputs = _inputs(config, step, sizes, rate)
         outputs = _outputs(config, step, inputs, rate)
         if is_done(step, states.get(step.name)):
-            outputs = num_records(step.output) if step.kind in _RECORD_STAGES else None
+            outputs = None if step.kind in _NO_RECORDS else num_records(step.output)
         else:
             estimates[step.name] = _estimate(config, step, inputs, outputs, rate)
         sizes[str(step.output)] = outputs
@@ -128,9 +132,10 @@ def _inputs(
     config: LoopConfig, step: Step, sizes: Mapping[str, int | None], rate: Measured | None
 ) -> float | None:
     """Return how many records a step will work on, in the unit of :attr:`Measured.inputs`."""
-    if step.kind in ("choose", "evaluate"):
-        # The same benchmark each time.
+    if step.kind in _TESTS:
         return rate.inputs / rate.steps if rate is not None and rate.inputs else None
+    if step.kind == "self_instruct":
+        return _wanted(step)
     if not step.reads:
         return None
     found = [sizes[path] if path in sizes else num_records(Path(path)) for path in step.reads]
@@ -138,13 +143,13 @@ def _inputs(
         return None
     total = sum(size for size in found if size is not None)
 
-    return total * 2 * samples_per_prompt(config) if step.kind == "annotate" else total
+    return total * _samples_per_record(step)
 
 
 def _outputs(config: LoopConfig, step: Step, inputs: float | None, rate: Measured | None) -> int | None:
-    if step.kind not in _RECORD_STAGES:
+    if step.kind in _NO_RECORDS:
         return None
-    wanted = selection_of(config, step).get("count") if step.kind == "select" else None
+    wanted = step.options.get("count") if step.kind in ("select", "self_instruct") else None
     if inputs is None or rate is None or not rate.inputs:
         return wanted
     outputs = round(inputs * rate.kept / rate.inputs)
@@ -155,11 +160,29 @@ def _outputs(config: LoopConfig, step: Step, inputs: float | None, rate: Measure
     return outputs
 
 
-def samples_per_prompt(config: LoopConfig) -> int:
-    """Return how many judgements are drawn for each pair and order."""
+def _num_inputs(step: Step, manifest: Manifest) -> int:
+    if step.kind == "self_instruct":
+        return manifest.counts["kept"]
+    # Instructions are counted where pairs are made of answers; these are what was read.
+    counts = manifest.details.get("answers", manifest.counts)
+
+    return sum(n for reason, n in counts.items() if reason != "malformed")
+
+
+def _samples_per_record(step: Step) -> int:
+    """Return how many samples a stage draws for each record, as its manifest counts them."""
     from ste_fairseq2.synthesis.annotate import AnnotateConfig
 
-    return int(config.annotate.get("samples", AnnotateConfig.samples))
+    if step.kind == "annotate":
+        return 2 * int(step.options.get("samples", AnnotateConfig.samples))
+
+    return int(step.options.get("samples", 1)) if step.kind in ("respond", "candidates") else 1
+
+
+def _wanted(step: Step) -> int:
+    from ste_fairseq2.synthesis.self_instruct import SelfInstructConfig
+
+    return int(step.options.get("count", SelfInstructConfig.count))
 
 
 def _trains_by_epochs(config: LoopConfig, phase: str) -> bool:
@@ -179,5 +202,7 @@ def _trains_by_epochs(config: LoopConfig, phase: str) -> bool:
 def _manifest_of(step: Step) -> Manifest | None:
     if step.kind == "evaluate":
         return read_manifest(step.output / JUDGEMENTS_NAME)
+    if step.kind == "follow":
+        return read_manifest(step.output / RESPONSES_NAME)
 
-    return read_manifest(step.output) if step.kind in _RECORD_STAGES else None
+    return None if step.kind in _NO_RECORDS else read_manifest(step.output)

@@ -10,7 +10,8 @@ from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.cost import Estimate, Measured, estimate, measure
 from ste_fairseq2.loop.journal import is_done, read_journal
 from ste_fairseq2.loop.load import LOOP_NAME, read_loop_folder
-from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan, show_command
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, show_command
 from ste_fairseq2.loop.run import check_resume
 
 _HEADER = ("step", "state", "records in", "records out", "tokens", "hours", "GPU hours")
@@ -36,7 +37,7 @@ def describe_plan(config: LoopConfig, folder: Path, pilot: Path | None) -> str:
         )
         commands += [f"# {step.name}", show_command(step, command)]
     done = {step.name for step in plan.steps if is_done(step, states.get(step.name))}
-    parts = ["\n".join(commands), _table(plan, done, estimates), _footer(plan, done, measured)]
+    parts = ["\n".join(commands), _table(plan, done, estimates), _footer(config, plan, done, measured)]
 
     return "\n\n".join(parts)
 
@@ -76,15 +77,15 @@ def _row(step: Step, done: set[str], costs: Estimate) -> list[str]:
     ]
 
 
-def _footer(plan: Plan, done: set[str], measured: dict[str, Measured]) -> str:
+def _footer(config: LoopConfig, plan: Plan, done: set[str], measured: dict[str, Measured]) -> str:
     kinds = {step.kind for step in plan.steps if step.name not in done}
     unknown = sorted(kinds - measured.keys())
     text = f"{len(done)} of {len(plan.steps)} steps are done."
     if unknown:
         text += (
             f" Not known, and not in the sums, is what these will take: {', '.join(unknown)}. Run the "
-            "loop on a few instructions in another folder (`--set select.count=50 rounds=1`) and name "
-            "that by `--pilot`."
+            f"loop on a few instructions in another folder (`--set {config.PILOT}`) and name that by "
+            "`--pilot`."
         )
 
     return text

@@ -11,11 +11,16 @@ from ste_fairseq2.jsonl import Row, read_rows
 from ste_fairseq2.loop.plan import Plan, Step
 from ste_fairseq2.store import find_record_files
 
-_SAMPLE_FIELDS: Final = ("sample_id", "chosen_sample_id", "rejected_sample_id")
+_REFERENCE_FIELDS: Final = (
+    *("sample_id", "chosen_sample_id", "rejected_sample_id", "pair_id"),
+    *("answer_id", "chosen_answer_id", "rejected_answer_id", "instruction_id"),
+)
+"""Fields of a row that name rows it came of."""
 
 _SHOWN_FIELDS: Final = (
     *("instruction", "baseline", "worse", "modified_instruction"),
     *("vllm_output", "gold", "order", "source", "category"),
+    *("input", "response", "rank", "score", "chosen_score", "rejected_score"),
 )
 """Fields of a row that say what it is, as far as it has them."""
 
@@ -39,19 +44,28 @@ def describe_example(plan: Plan, example_id: str) -> str:
 
 
 def _describe(plan: Plan, step: Step, example: Row) -> Iterator[str]:
-    makers = {str(step.output): step for step in plan.steps}
     yield from _show(step.name, example)
-    samples = {str(example.data[name]) for name in _SAMPLE_FIELDS if name in example.data}
-    pair_id = example.optional_text("pair_id")
-    for place in step.reads:
-        found = list(_rows(Path(place), samples))
+    yield from _trace(plan, step.reads, _references(example))
+
+
+def _trace(plan: Plan, places: Collection[str], ids: Collection[str]) -> Iterator[str]:
+    """Yield the rows of these ids and what they came of, which has the same id or is named."""
+    for place in places:
+        found = list(_rows(Path(place), ids))
+        maker = plan.maker_of(place)
         for row in found:
-            yield from _show(makers[place].name, row)
-        # All stages before the judgements keep the id of the instruction.
-        while found and pair_id is not None and (maker := makers.get(place)) is not None:
-            [place] = maker.reads
-            for row in _rows(Path(place), {pair_id}):
-                yield from _show(makers[place].name if place in makers else place, row)
+            yield from _show(place if maker is None else maker.name, row)
+        if found:
+            if maker is not None:
+                # A judgement's pair and an answer's instruction have ids of their own.
+                earlier = {str(row.data["id"]) for row in found}.union(*map(_references, found))
+                yield from _trace(plan, maker.reads, {*ids, *earlier})
+            # Of several places it came of one; another may hold something else of the same id.
+            return
+
+
+def _references(row: Row) -> set[str]:
+    return {str(row.data[name]) for name in _REFERENCE_FIELDS if row.data.get(name) is not None}
 
 
 def _rows(place: Path, ids: Collection[str]) -> Iterator[Row]:

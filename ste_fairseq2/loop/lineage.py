@@ -18,7 +18,7 @@ def describe_lineage(plan: Plan, folder: Path) -> str:
     """Return, for each round's judge that is there, the steps and files it came of."""
     states = read_journal(folder)
     parts = [
-        "\n".join([f"round {round_.number}: {round_.judge}", *_trace(plan, round_, states)])
+        "\n".join([f"round {round_.name}: {round_.judge}", *_trace(plan, round_, states)])
         for round_ in plan.rounds[1:]
         if round_.judge.is_dir()
     ]
@@ -28,13 +28,12 @@ def describe_lineage(plan: Plan, folder: Path) -> str:
 
 def _trace(plan: Plan, round_: Round, states: Mapping[str, StepState]) -> Iterator[str]:
     """Yield a line for each step and file, indented below what was made of it."""
-    makers = {str(step.output): step for step in plan.steps}
     shown: set[str] = set()
 
     def walk(place: str, role: str, made_from: Mapping[str, str], depth: int) -> Iterator[str]:
-        step = makers.get(place)
+        step = plan.maker_of(place)
         indent = "  " * depth
-        name = place if step is None else step.name
+        name = place if step is None else f"{step.name}{place.removeprefix(str(step.output))}"
         yield f"{indent}{role} {name}{_size(Path(place))}{_mark(place, made_from.get(place))}"
         if step is None or place in shown:
             return

@@ -10,11 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ste_fairseq2.config_values import build_config, read_config_file, to_plain
+from ste_fairseq2.config_values import read_config_file, to_plain
 from ste_fairseq2.errors import ConfigError, MissingPathError
 from ste_fairseq2.jsonl import write_text
 from ste_fairseq2.loop.config import LoopConfig
-from ste_fairseq2.loop.plan import Plan, make_plan
+from ste_fairseq2.loop.methods import build_loop_config, make_plan
+from ste_fairseq2.loop.plan import Plan
 
 LOOP_NAME: Final = "loop.json"
 
@@ -34,7 +35,7 @@ def load_loop_config(path: Path, assignments: Sequence[str] = ()) -> LoopConfig:
     for assignment in assignments:
         _assign(values, assignment)
 
-    config = build_config(LoopConfig, _fill(values, "", os.environ))
+    config = build_loop_config(_fill(values, "", os.environ))
     config.check_files()
 
     return config
@@ -48,7 +49,7 @@ def read_loop_folder(folder: Path) -> tuple[LoopConfig, Plan]:
     path = folder / LOOP_NAME
     if not path.is_file():
         raise MissingPathError("loop", path)
-    config = build_config(LoopConfig, json.loads(path.read_text(encoding="utf-8")))
+    config = build_loop_config(json.loads(path.read_text(encoding="utf-8")))
 
     return config, make_plan(config, folder)
 

@@ -43,6 +43,35 @@ STAGES: Final = {
     ),
     "prepare-sft": _Stage("curation.config", "PrepareSftConfig", _CURATION_PLACES, {"seed": 2}),
     "prepare-dpo": _Stage("curation.config", "PrepareDpoConfig", _CURATION_PLACES, {"seed": 2}),
+    "prepare-ranked": _Stage(
+        "curation.ranked_config",
+        "PrepareRankedConfig",
+        {"inputs": ["…"], "output_dir": Path("…")},
+        {"seed": 2},
+    ),
+    "prepare-eft": _Stage(
+        "curation.ranked_config",
+        "PrepareEftConfig",
+        {"scores_dir": ["…/scores"], "ift": Path("…/ift"), "output_dir": Path("…/data")},
+        {"seed": 2},
+    ),
+    "prepare-preferences": _Stage(
+        "curation.config",
+        "PreparePreferencesConfig",
+        {"scores_dir": ["…/scores"], "output_dir": Path("…/data")},
+        {"seed": 2},
+    ),
+    "self-instruct": _Stage(
+        "synthesis.self_instruct", "SelfInstructConfig", _PLACES, {"model": "…", "seed": 2}
+    ),
+    "candidates": _Stage("synthesis.respond", "RespondConfig", _PLACES | {"model": "…"}, {"seed": 2}),
+    "score": _Stage("synthesis.judge", "JudgeConfig", _PLACES | {"model": Path("…")}, {"seed": 2}),
+    "follow": _Stage(
+        "evaluation.follow_config",
+        "FollowConfig",
+        {"output": Path("…"), "model": "…"},
+        {"inputs": "…", "seed": 2},
+    ),
     "evaluate": _Stage("evaluation.config", "EvaluateConfig", {"output": Path("…"), "model": Path("…")}),
 }
 
@@ -82,7 +111,9 @@ def check_evaluation(section: str, engine: Options, options: Options) -> None:
         option: yaml.safe_load(value) if isinstance(value, str) else value
         for option, value in judge_options.items()
     }
-    check_options(name, "judge", engine | read)
+    # A judge of single answers knows no orders.
+    stage = "score" if read.get("mode") == "score" else "judge"
+    check_options(name, stage, engine | read)
 
 
 def _check_flags(kls: type[Any], options: Mapping[str, Any]) -> None:

@@ -27,7 +27,8 @@ from ste_fairseq2.loop.digests import digest_inputs, digest_place
 from ste_fairseq2.loop.journal import Journal, StepState, is_done
 from ste_fairseq2.loop.launch import Launch, locate
 from ste_fairseq2.loop.load import write_loop_config
-from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan, show_command
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, show_command
 from ste_fairseq2.loop.rounds import write_rounds
 from ste_fairseq2.loop.slurm import wait_for_job
 from ste_fairseq2.loop.ticker import Ticker

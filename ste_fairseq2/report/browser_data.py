@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, Final
 
-from ste_fairseq2.report.judgements import NAMES, Judgements, ShownJudgement, ShownPair
+from ste_fairseq2.report.facts import LoopFacts, round_title
+from ste_fairseq2.report.judgements import BECAME, NAMES, ShownAnswer, ShownJudgement, ShownPair
+from ste_fairseq2.scores import MAX_SCORE
 
 MOST_CHARS: Final = 20_000
 """Of one text; the rest is left out, and the page says so."""
+
+_NO_SCORE: Final = "no score"
+_POINTS: Final = (*map(str, range(MAX_SCORE + 1)), _NO_SCORE)
+_ORDERS: Final = ("better first", "better last")
 
 _ESCAPES: Final = {
     ord(character): f"\\u{ord(character):04x}" for character in ("<", ">", "&", "\u2028", "\u2029")
 }
 
 
-def to_data(judgements: Judgements) -> dict[str, Any]:
-    """Return what the page's script reads: pairs once, and judgements that point to them."""
+def to_data(facts: LoopFacts) -> dict[str, Any]:
+    """Return what the page's script reads: pairs once, judgements that point to them, and scored answers
+    with their judgements."""
+    judgements = facts.judgements
     pairs: dict[ShownPair, int] = {}
-    rows = []
+    rows = [_answer_row(answer) for answer in judgements.answers]
     for judgement in judgements.chosen:
         pair = None if judgement.pair is None else judgements.pairs[judgement.pair]
         place = None if pair is None else pairs.setdefault(pair, len(pairs))
         rows.append(_row(judgement, place))
 
     return {
+        "rounds": {
+            str(summary.round): [summary.name, round_title(summary)] for summary in facts.summaries
+        },
         "pairs": [
             {"instruction": _clip(p.instruction), "first": _clip(p.first), "second": _clip(p.second)}
             for p in pairs
         ],
-        "judgements": rows,
+        "judgements": sorted(rows, key=lambda row: row["round"]),
         "filters": {
-            "round": sorted({judgement.round for judgement in judgements.chosen}),
-            "kind": _sorted(judgements.chosen, "kind"),
-            "verdict": [name for name in NAMES if any(j.verdict == name for j in judgements.chosen)],
-            "order": [
-                name
-                for name, first in (("better first", True), ("better last", False))
-                if any(j.better_first is first for j in judgements.chosen)
-            ],
-            "group": [name for name in _sorted(judgements.chosen, "group") if name],
+            "round": sorted({row["round"] for row in rows}),
+            "kind": sorted({row["kind"] for row in rows}),
+            "points": [name for name in _POINTS if any(row.get("points") == name for row in rows)],
+            "became": [name for name in BECAME if any(row.get("became") == name for row in rows)],
+            "verdict": [name for name in NAMES if any(row.get("verdict") == name for row in rows)],
+            "order": [name for name in _ORDERS if any(row.get("order") == name for row in rows)],
+            "group": sorted({row["group"] for row in rows if row.get("group")}),
         },
     }
 
@@ -64,7 +72,7 @@ def _row(judgement: ShownJudgement, pair: int | None) -> dict[str, Any]:
         "round": judgement.round,
         "verdict": judgement.verdict,
         "named": judgement.named,
-        "order": "better first" if judgement.better_first else "better last",
+        "order": _ORDERS[0] if judgement.better_first else _ORDERS[1],
         "group": judgement.group,
         "text": _clip(judgement.text),
         "cut": judgement.cut,
@@ -79,8 +87,26 @@ def _row(judgement: ShownJudgement, pair: int | None) -> dict[str, Any]:
     return row
 
 
-def _sorted(judgements: Sequence[ShownJudgement], field: str) -> list[str]:
-    return sorted({getattr(judgement, field) for judgement in judgements})
+def _answer_row(answer: ShownAnswer) -> dict[str, Any]:
+    return {
+        "id": answer.id,
+        "kind": "scored answers",
+        "round": answer.round,
+        # Half a point goes up, as in the parts above.
+        "points": _NO_SCORE if answer.score is None else str(int(answer.score + 0.5)),
+        "score": _score_text(answer.score),
+        "became": answer.became,
+        "instruction": _clip(answer.instruction),
+        "answer": _clip(answer.answer),
+        "samples": [
+            {"text": _clip(sample.text), "mark": sample.failure or _score_text(sample.score)}
+            for sample in answer.samples
+        ],
+    }
+
+
+def _score_text(score: float | None) -> str:
+    return _NO_SCORE if score is None else f"score {score:.3g}"
 
 
 def _clip(text: str) -> str:

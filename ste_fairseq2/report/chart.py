@@ -103,7 +103,8 @@ def value_text(value: float | None, unit: Unit, interval: Interval | None = None
         case "count":
             return f"{value:,.0f}"
         case "number":
-            return f"{value:.4g}"
+            text = f"{value:.4g}"
+            return text if interval is None else f"{text} ({interval[0]:.4g} to {interval[1]:.4g})"
         case _:
             text = f"{value:,.1f}"
 

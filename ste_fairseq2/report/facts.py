@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ste_fairseq2.evaluation.bootstrap import Interval
 from ste_fairseq2.loop.config import LoopConfig, Phase
-from ste_fairseq2.loop.rounds import RoundSummary
+from ste_fairseq2.loop.rounds import AnswerScores, RoundSummary
 from ste_fairseq2.report.judgements import Judgements
 
 
@@ -80,7 +81,7 @@ class JudgingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DropFacts:
-    """A finished stage that makes pairs: records by what became of them."""
+    """A finished stage: records by what became of them."""
 
     step: str
     counts: Mapping[str, int]
@@ -98,6 +99,30 @@ class PairFacts:
     better_longer: int
     worse_longer: int
     """Pairs by the response with more words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringFacts:
+    """A round that learns from scores of single answers."""
+
+    label: str
+    """The round's name."""
+    phase: Phase
+    """The training that its examples are for."""
+    scores: AnswerScores | None
+    """The scores, and the examples made of them."""
+    lengths: Mapping[str, Mapping[str, Any]]
+    """Of the examples, by side and unit; empty where there are none yet."""
+    taught: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Examples of judging by score, before and after the most frequent score is thinned out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankingFacts:
+    """How far the scores of a judge agree with human ranks, by the names that `scores.json` has."""
+
+    figures: Mapping[str, float | None]
+    intervals: Mapping[str, Interval | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +153,8 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True)
 class LoopFacts:
-    """Everything the page tells of a loop; what is not there yet is empty or ``None``."""
+    """Everything the page tells of a loop; what is not there yet, or is another method's, is empty or
+    ``None``."""
 
     name: str
     config: LoopConfig
@@ -137,11 +163,33 @@ class LoopFacts:
     rounds_table: Sequence[Sequence[str]]
     """As `ste loop status` prints it, the header first."""
     progress: str
-    judging: Sequence[JudgingFacts] = ()
-    drops: Sequence[DropFacts] = ()
-    pairs: Sequence[PairFacts] = ()
     curves: Sequence[CurveFacts] = ()
     costs: Mapping[int, Mapping[str, Cost]] = field(default_factory=dict)
     """By round and kind of step."""
     peers: Sequence[Peer] = ()
     judgements: Judgements = field(default_factory=Judgements)
+    drops: Sequence[DropFacts] = ()
+    """Of the stages that make what training data come of."""
+
+    # Of Self-Taught Evaluators:
+    judging: Sequence[JudgingFacts] = ()
+    pairs: Sequence[PairFacts] = ()
+    are_pairs_given: bool = False
+    """Whether the user gave all pairs, so that no stage makes any."""
+
+    # Of Self-Rewarding Language Models:
+    tests: Sequence[str] = ()
+    """Tests of following, whether or not a model has been put to them."""
+    rankings: Mapping[str, Sequence[RankingFacts | None]] = field(default_factory=dict)
+    """Agreement with human ranks by benchmark, one for each round."""
+    scoring: Sequence[ScoringFacts] = ()
+    sampling: str = ""
+    """How the answers that are scored were drawn."""
+
+
+def round_title(summary: RoundSummary) -> str:
+    """Return what a sentence calls a round."""
+    if summary.round == 0:
+        return "the seed model"
+
+    return f"round {summary.name}" if summary.name.isdigit() else summary.name

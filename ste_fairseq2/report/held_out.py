@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ste_fairseq2.curation.outcomes import judge_outcome
 from ste_fairseq2.errors import RowError
 from ste_fairseq2.evaluation.judging import INPUTS_NAME, JUDGEMENTS_NAME
 from ste_fairseq2.jsonl import Row, read_rows
+from ste_fairseq2.loop.plan import Plan
 from ste_fairseq2.records import JudgeInput
 from ste_fairseq2.report.judgements import VERDICTS, Choice, ShownJudgement, ShownPair, Stratum
 from ste_fairseq2.store.stage import RECORDS_PREFIX
 from ste_fairseq2.verdicts import Verdict
 
 
-def offer_held_out(evaluation: Path, kind: str, round_number: int, choice: Choice) -> None:
+def offer_held_out(plan: Plan, choice: Choice[ShownJudgement]) -> None:
     """Offer every judgement on a pair whose better answer is known."""
+    for round_ in plan.rounds:
+        for name, path in round_.evaluations.items():
+            _offer_all(path, f"held-out: {name}", round_.number, choice)
+
+
+def read_held_out_pairs(plan: Plan, wanted: Mapping[str, Collection[str]]) -> dict[str, ShownPair]:
+    """Return the texts of pairs, as far as they are there.
+
+    :param wanted: ids by evaluation.
+    """
+    return {
+        f"{path}#{pair_id}": pair
+        for round_ in plan.rounds
+        for path in round_.evaluations.values()
+        for pair_id, pair in _read_pairs(path, wanted.get(str(path), ())).items()
+    }
+
+
+def _offer_all(evaluation: Path, kind: str, round_number: int, choice: Choice[ShownJudgement]) -> None:
     for row in _rows(evaluation / JUDGEMENTS_NAME):
         try:
             _offer(row, evaluation, kind, round_number, choice)
@@ -25,8 +45,7 @@ def offer_held_out(evaluation: Path, kind: str, round_number: int, choice: Choic
             continue
 
 
-def read_held_out_pairs(evaluation: Path, wanted: Collection[str]) -> dict[str, ShownPair]:
-    """Return the texts of the pairs with these ids, as far as they are there."""
+def _read_pairs(evaluation: Path, wanted: Collection[str]) -> dict[str, ShownPair]:
     path = evaluation / INPUTS_NAME
     if not wanted or not path.is_file():
         return {}
@@ -39,7 +58,9 @@ def read_held_out_pairs(evaluation: Path, wanted: Collection[str]) -> dict[str, 
     return {pair.id: ShownPair(pair.input, pair.response_a, pair.response_b) for pair in inputs}
 
 
-def _offer(row: Row, evaluation: Path, kind: str, round_number: int, choice: Choice) -> None:
+def _offer(
+    row: Row, evaluation: Path, kind: str, round_number: int, choice: Choice[ShownJudgement]
+) -> None:
     label = row.optional_text("label")
     if label not in (Verdict.A.value, Verdict.B.value):
         return

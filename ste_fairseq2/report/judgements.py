@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from ste_fairseq2.curation.outcomes import Outcome
 from ste_fairseq2.rng import derived_seed
@@ -26,7 +27,11 @@ VERDICTS: Final = {
 
 NAMES: Final = tuple(dict.fromkeys(VERDICTS.values()))
 
+BECAME: Final = ("chosen", "rejected", "neither", "teaches judging", "left out", "no training set yet")
+"""What can become of a scored answer, as the page calls it."""
+
 KeyT = TypeVar("KeyT")
+ShownT = TypeVar("ShownT")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,31 @@ class ShownJudgement:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShownSample:
+    """One judgement of a scored answer."""
+
+    text: str
+    score: float | None
+    failure: str
+    """Why it has no score; empty where it has one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownAnswer:
+    """A scored answer with all that the page says of it."""
+
+    id: str
+    round: int
+    instruction: str
+    answer: str
+    score: float | None
+    """The mean of its samples' scores."""
+    became: str
+    """One of :data:`BECAME`."""
+    samples: Sequence[ShownSample]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judgements:
     """What is embedded in the page."""
 
@@ -76,8 +106,11 @@ class Judgements:
     pairs: Mapping[str, ShownPair] = field(default_factory=dict)
     total: int = 0
     """Judgements there are, embedded or not."""
+    answers: Sequence[ShownAnswer] = ()
+    total_answers: int = 0
+    """Scored answers there are, likewise."""
     limit: int = 0
-    """Most of a round, kind and order."""
+    """Most judgements of a round, kind and order, and most scored answers of a round."""
 
 
 class Stratum(NamedTuple):
@@ -85,46 +118,48 @@ class Stratum(NamedTuple):
 
     kind: str
     round: int
-    better_first: bool
+    better_first: bool = False
 
 
-class Choice:
+class Choice(Generic[ShownT]):
     """Takes judgements as they are read, and keeps few; the result does not depend on their order."""
 
-    def __init__(self, seed: int, limit: int) -> None:
+    def __init__(self, seed: int, limit: int, names: Sequence[str] = NAMES) -> None:
         """
         :param limit: most judgements of a stratum.
+        :param names: the verdicts that share the places of a stratum.
         """
         self._seed = seed
-        self._limit = limit
+        self.limit = limit
+        self._names = names
         self._numbers = itertools.count()
-        self._heaps: dict[tuple[Stratum, str], list[tuple[int, int, ShownJudgement]]] = {}
+        self._heaps: dict[tuple[Stratum, str], list[tuple[int, int, ShownT]]] = {}
         self.total = 0
 
-    def offer(
-        self, stratum: Stratum, verdict: str, key: str, make: Callable[[], ShownJudgement]
-    ) -> None:
+    def offer(self, stratum: Stratum, verdict: str, key: str, make: Callable[[], ShownT]) -> None:
         """
         :param key: names the judgement within the stratum.
         :param make: called where the judgement is kept for now.
         """
         self.total += 1
-        if not self._limit:
+        if not self.limit:
             return
         heap = self._heaps.setdefault((stratum, verdict), [])
         # The smallest draws stay; heapq has the smallest on top, so they are negative.
         draw = -derived_seed(self._seed, _STAGE, f"{stratum.kind}/{stratum.round}/{key}")
-        if len(heap) < self._limit:
+        if len(heap) < self.limit:
             heapq.heappush(heap, (draw, next(self._numbers), make()))
         elif draw > heap[0][0]:
             heapq.heapreplace(heap, (draw, next(self._numbers), make()))
 
-    def chosen(self) -> Iterator[ShownJudgement]:
+    def chosen(self) -> Iterator[ShownT]:
         """Yield the choice, stratum by stratum; within one, the verdicts take turns in their draws."""
         for stratum in sorted({stratum for stratum, _ in self._heaps}, key=_place):
-            kept = {name: sorted(self._heaps.get((stratum, name), ()), reverse=True) for name in NAMES}
-            shares = share_out({name: len(items) for name, items in kept.items()}, self._limit)
-            drawn = [item for name in NAMES for item in kept[name][: shares[name]]]
+            kept = {
+                name: sorted(self._heaps.get((stratum, name), ()), reverse=True) for name in self._names
+            }
+            shares = share_out({name: len(items) for name, items in kept.items()}, self.limit)
+            drawn = [item for name in self._names for item in kept[name][: shares[name]]]
             yield from (judgement for *_, judgement in sorted(drawn, key=lambda item: -item[0]))
 
 
@@ -141,6 +176,25 @@ def share_out(counts: Mapping[KeyT, int], limit: int) -> dict[KeyT, int]:
         left -= shares[name]
 
     return shares
+
+
+def wanted_pairs(chosen: Sequence[ShownJudgement]) -> Mapping[str, set[str]]:
+    """Return the ids of the pairs that judgements are of, by the place where these are."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for judgement in chosen:
+        if judgement.pair is not None:
+            place, _, pair_id = judgement.pair.partition("#")
+            wanted[place].add(pair_id)
+
+    return wanted
+
+
+def with_pair(judgement: ShownJudgement, shown: Mapping[str, ShownPair]) -> ShownJudgement:
+    """Leave out what is not needed: the prompt where the pair is there, else the name of the pair."""
+    if judgement.pair in shown:
+        return dataclasses.replace(judgement, prompt=None)
+
+    return dataclasses.replace(judgement, pair=None)
 
 
 def count_verdicts(judgements: Sequence[ShownJudgement]) -> Counter[str]:

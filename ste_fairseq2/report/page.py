@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +15,10 @@ from ste_fairseq2.report.chart import Chart
 from ste_fairseq2.report.draw import draw, marker_of
 from ste_fairseq2.report.facts import LoopFacts
 from ste_fairseq2.report.findings import find
-from ste_fairseq2.report.parts import accuracy, confidence, cost, curation, lengths, position, training
+from ste_fairseq2.report.methods import method_of
 from ste_fairseq2.report.svg import SERIES
 
 _FOLDER: Final = Path(__file__).parent / "page"
-
-_PARTS: Final = (accuracy, curation, lengths, position, confidence, training, cost)
 
 
 def make_page(facts: LoopFacts) -> str:
@@ -34,6 +31,7 @@ def make_page(facts: LoopFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters["code"] = _mark_code
+    method = method_of(facts.config)
     style = (_FOLDER / "style.css").read_text(encoding="utf-8")
     script = (_FOLDER / "browser.js").read_text(encoding="utf-8")
 
@@ -43,11 +41,13 @@ def make_page(facts: LoopFacts) -> str:
         # These four are the project's own, or escaped for where they stand.
         style=Markup(style),
         script=Markup(script),
-        data=Markup(to_script(to_data(facts.judgements))),
+        data=Markup(to_script(to_data(facts))),
         drawing=lambda chart, prefix: Markup(draw(chart, prefix)),
-        settings=_settings(facts),
+        settings={name: value for name, value in method.settings().items() if value},
+        table_note=method.TABLE_NOTE,
+        reading_note=method.READING_NOTE,
         findings=find(facts),
-        parts=[part.make(facts) for part in _PARTS],
+        parts=[make(facts) for make in method.PARTS],
         legend=_legend,
     )
 
@@ -71,31 +71,6 @@ def _mark_code(text: str) -> Markup:
 
 def _source(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _settings(facts: LoopFacts) -> Mapping[str, str]:
-    """Return what was run, by name."""
-    config = facts.config
-    training = ", then ".join(phase.upper() for phase in config.training)
-    start = "the seed model" if config.train_from == "seed" else "the last judge"
-    settings = {
-        "Seed model": config.model,
-        "First judge": config.first_judge or "",
-        "Training": f"{training} in each round, from {start}" if config.rounds else "none",
-        "Pairs": "made once" if config.pairs == "once" else "made anew every round",
-        "Rounds": str(config.rounds),
-        "Random seed": str(config.seed),
-        "Sources": ", ".join(
-            f"{name} ({source.instructions or source.responses or source.pairs})"
-            for name, source in config.sources.items()
-        ),
-        "Benchmarks": ", ".join(
-            f"{name} ({options.get('data') or options['benchmark']})"
-            for name, options in config.evaluate.items()
-        ),
-    }
-
-    return {name: value for name, value in settings.items() if value}
 
 
 def _legend(chart: Chart) -> list[dict[str, Any]]:

@@ -44,7 +44,7 @@ class _Tally:
 
 
 def read_sample_facts(
-    sources: Sequence[SampleSource], kind: str, round_number: int, choice: Choice
+    sources: Sequence[SampleSource], kind: str, round_number: int, choice: Choice[ShownJudgement]
 ) -> SampleFacts | None:
     """Return the tallies of what one model drew; ``None`` where it has drawn nothing yet.
 
@@ -82,7 +82,7 @@ def _add(
     sample: SampleRow,
     kind: str,
     round_number: int,
-    choice: Choice,
+    choice: Choice[ShownJudgement],
 ) -> None:
     output, finish_reason = sample.vllm_output.output, sample.vllm_output.finish_reason
     gold, pair_id = sample.gold, sample.metadata.pair_id

@@ -25,9 +25,11 @@ class ReportConfig:
     output: Path | None = None
     """file to write; report.html in the folder where absent"""
     compare: Sequence[Path] = ()
-    """folders of other loops, drawn beside this one in the figures of accuracy"""
+    """folders of other loops of the same method, drawn beside this one in the figures of accuracy and of
+    following"""
     judgements: int = DEFAULT_JUDGEMENTS
-    """most judgements to read in the page, of each round, kind and order; 0 for none"""
+    """most judgements to read in the page, of each round, kind and order, and most scored answers of
+    each round; 0 for none"""
 
     def validate(self) -> None:
         """
@@ -48,13 +50,13 @@ class ReportOutcome:
     path: Path
     embedded: int
     total: int
-    """Judgements that the page lets one read, and those that there are."""
+    """Judgements, and scored answers with theirs, that the page lets one read; and those there are."""
 
 
 def write_report(config: ReportConfig) -> ReportOutcome:
     """Write the page of a loop, finished or not.
 
-    :raises ConfigError: a value is wrong.
+    :raises ConfigError: a value is wrong, or a loop to compare with is of another method.
     :raises MissingPathError: a folder holds no loop.
     """
     from ste_fairseq2.report.page import make_page
@@ -65,4 +67,6 @@ def write_report(config: ReportConfig) -> ReportOutcome:
     path = config.output or config.folder / REPORT_NAME
     write_text(path, make_page(facts))
 
-    return ReportOutcome(path, len(facts.judgements.chosen), facts.judgements.total)
+    read = facts.judgements
+
+    return ReportOutcome(path, len(read.chosen) + len(read.answers), read.total + read.total_answers)

@@ -71,19 +71,19 @@ def run_demo(config: DemoConfig) -> dict[str, list[RoundSummary]]:
                 values | {f"{source}.instructions": instructions, "rounds": 0, "evaluate": "{}"},
             )
         },
-        cores=_num_cores(),
+        cores=num_cores(),
     )
     values |= {
         f"{source}.instructions": "null",
         f"{source}.pairs": pairs_of(folder),
         f"evaluate.{BENCHMARK}.data": held_out,
-        "rounds": config.rounds,
+        "rounds": config.num_rounds,
     }
     loops = {
         name: _loop(folder / name, values | {"prepare_sft.min_agreement": agreement})
         for name, agreement in FILTERS.items()
     }
-    run_loops(loops, cores=max(1, _num_cores() // len(loops)))
+    run_loops(loops, cores=max(1, num_cores() // len(loops)))
     rounds = {name: _read_rounds(folder / name) for name in FILTERS}
     _write_rounds(config, folder, rounds)
 
@@ -175,5 +175,6 @@ def _write_rounds(
     write_text(folder / ROUNDS_NAME, json.dumps(content, indent=2) + "\n")
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
 from ste_fairseq2.errors import ConfigError
+
+_ROUNDS: Final = {"self_taught": 3, "self_rewarding": 2}
 
 
 @dataclass(kw_only=True)
@@ -14,17 +17,26 @@ class DemoConfig:
 
     output_dir: Path
     """folder to write; the same one again goes on where it was left"""
+    method: Literal["self_taught", "self_rewarding"] = "self_taught"
+    """self_taught: a judge learns from its own right judgements, by two filters side by side;
+    self_rewarding: a model learns from the scores that it gives its own answers"""
     seed: int = 2
-    """seed of the instructions, the held-out pairs, the samples and the training"""
-    rounds: int = 3
-    """rounds of judging and training"""
+    """seed of the instructions, of what is held out, the samples and the training"""
+    rounds: int | None = None
+    """rounds of judging and training (3 where absent); with self_rewarding rounds of DPO (2)"""
     instructions: int = 600
-    """instructions to make pairs of"""
+    """instructions to make pairs of; with self_rewarding new ones in each round"""
 
     def validate(self) -> None:
         """
         :raises ConfigError:
         """
         for name in ("rounds", "instructions"):
-            if getattr(self, name) < 1:
-                raise ConfigError(name, f"must be at least 1, but is {getattr(self, name)}.")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(name, f"must be at least 1, but is {value}.")
+
+    @property
+    def num_rounds(self) -> int:
+        """The rounds to run."""
+        return self.rounds if self.rounds is not None else _ROUNDS[self.method]

@@ -30,7 +30,7 @@ def describe_demo(folder: Path, rounds: Mapping[str, Sequence[RoundSummary]]) ->
     rows = [
         [
             name,
-            "seed" if summary.round == 0 else str(summary.round),
+            summary.name,
             markdown.percent(summary.accuracy, summary.benchmarks[BENCHMARK].interval),
             *(markdown.percent(summary.sections[section]) for section in sections),
             markdown.NONE if summary.samples is None else f"{summary.samples:,}",

@@ -65,6 +65,7 @@ class JudgeConfig(StageConfig):
             for name in ("prompt_key", "both_orders"):
                 if getattr(self, name):
                     raise ConfigError(name, "belongs to `mode` compare, but that is score.")
+        self.check_varied("samples")
 
     @property
     def prompt_name(self) -> str:
@@ -73,7 +74,6 @@ class JudgeConfig(StageConfig):
 
     def plan(self) -> JudgePlan:
         """
-        :raises ConfigError: the samples would all be the same.
         :raises PromptFileError: the prompt is not known or lacks a field.
         """
         template = load_prompt(self.prompt_name) if self.prompt_key is None else None

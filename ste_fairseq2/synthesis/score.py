@@ -131,7 +131,6 @@ def run_score(config: JudgeConfig) -> ScoreOutcome:
     """
     template = load_prompt(config.prompt_name)
     template.require(*SCORE_FIELDS)
-    config.check_varied("samples")
     plan = ScorePlan(
         template=template, sampling=config.sampling(), samples=config.samples, seed=config.seed
     )

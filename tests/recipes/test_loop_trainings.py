@@ -9,10 +9,13 @@ import pytest
 
 from ste_fairseq2.loop.config import Phase
 from ste_fairseq2.loop.load import load_loop_config
-from ste_fairseq2.loop.plan import make_plan
+from ste_fairseq2.loop.methods import make_plan
 from tests.recipes.test_training_configs import CONFIGS, dump, number
 
-LOOPS = ("loop/paper.yaml", "loop/release.yaml", "loop/llama_8b.yaml", "small_world/loop.yaml")
+LOOPS = (
+    *("loop/paper.yaml", "loop/release.yaml", "loop/llama_8b.yaml", "small_world/loop.yaml"),
+    *("self_rewarding.yaml", "small_world/self_rewarding.yaml"),
+)
 
 
 def trained(name: str, phase: Phase, repository: Path) -> dict[str, Any]:
@@ -30,7 +33,7 @@ def trained(name: str, phase: Phase, repository: Path) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def places(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STE_SEED_MODEL", "STE_GENERATOR", "STE_INSTRUCTIONS"):
+    for name in ("STE_SEED_MODEL", "STE_GENERATOR", "STE_INSTRUCTIONS", "STE_RANKED", "STE_REFEREE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STE_SFT_DATA", "D/round-1/sft/data")
     monkeypatch.setenv("STE_DPO_DATA", "D/round-1/dpo/data")
@@ -45,6 +48,8 @@ def test_a_training_is_that_of_its_round(name: str, repository: Path) -> None:
         "models/Llama-3.1-70B-Instruct",
         "models/Llama-3.1-8B-Instruct",
         "data/small_world/seed",
+        "models/Meta-Llama-3-8B",
+        "data/small_world/base",
     }
     # The seed of the loop and the number of the round.
     assert config["common"]["seed"] == 2 + 1
@@ -70,3 +75,15 @@ def test_the_dpo_of_the_release(repository: Path) -> None:
     assert config["common"]["assets"]["prev_checkpoint_dir"] is None
     assert config["regime"]["keep_last_n_checkpoints"] == 30
     assert config["regime"]["num_steps"] == 3000
+
+
+def test_the_trainings_of_self_rewarding(repository: Path) -> None:
+    sft, dpo = (trained("self_rewarding.yaml", phase, repository) for phase in ("sft", "dpo"))
+
+    # The paper's rates, and its batches of 16 on eight ranks.
+    for config, rate, last in ((sft, 5.5e-6, 0.2), (dpo, 1e-6, 0.1)):
+        assert number(config["optimizer"]["config"]["lr"]) == rate
+        assert number(config["lr_scheduler"]["config"]["final_lr_scale"]) == last
+        assert config["dataset"]["batch_size"] * 8 == 16
+    assert (number(dpo["criterion"]["beta"]), number(dpo["criterion"]["nll_scale"])) == (0.1, 0.0)
+    assert dpo["model"]["name"] == dpo["reference_model"]["name"] == "D/m1/model"

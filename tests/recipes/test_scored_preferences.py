@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,3 +113,37 @@ def test_the_pairs_train(
     run_jobs([("preference_finetune", tmp_path / "run", config, [])])
 
     assert len(read_metrics(tmp_path / "run")) == 3
+
+
+def test_the_scores_are_measured_against_human_ranks(writer: Path, tmp_path: Path) -> None:
+    answers = [("It is about owls. So it is.", 0), ("It is about owls.", 1), ("It is about tea.", 1)]
+    write_rows(
+        tmp_path / "ranked.jsonl",
+        [
+            {
+                "instruction_id": f"i{n}",
+                "input": f"Tell me about number {n}.",
+                "response": text,
+                "rank": r,
+            }
+            for n in range(4)
+            for text, r in answers
+        ],
+    )
+    output = tmp_path / "out"
+    ste("evaluate", "--benchmark", "ranked", "--data", tmp_path / "ranked.jsonl", "--output", output)(
+        *("--model", writer, "--judge-options", "mode=score", "samples=3", "temperature=1.0"),
+        *("max_tokens=32", "engine_options={dtype: float32, max_model_len: 1024}"),
+    )
+
+    found = json.loads((output / "scores.json").read_text())
+    scores = {(row["input"], row["response"]): row["score"] for row in rows(output / "judgements")}
+    assert len(scores) == 12
+    better, *others = (text for text, _ in answers)
+    won = 0
+    for shown in {shown for shown, _ in scores}:
+        for other in others:
+            best, worse = scores[shown, better], scores[shown, other]
+            won += best is not None and worse is not None and best > worse
+    assert found["ranking"]["pairwise_accuracy"] == won / 8
+    assert found["ranking"]["counts"]["pairs"] == 8

@@ -5,12 +5,12 @@
   if (browser === null) return;
   const data = JSON.parse(document.getElementById("data").textContent);
   const form = document.getElementById("filters");
-  const FIELDS = ["round", "kind", "verdict", "order", "group"];
+  const FIELDS = ["round", "kind", "points", "became", "verdict", "order", "group"];
   const element = (id) => document.getElementById(id);
   let found = [];
   let place = 0;
 
-  const roundName = (round) => (round === 0 ? "seed" : String(round));
+  const isAnswer = (judgement) => judgement.samples !== undefined;
 
   const fillFilters = () => {
     for (const field of FIELDS) {
@@ -18,18 +18,24 @@
       for (const value of data.filters[field]) {
         const option = document.createElement("option");
         option.value = String(value);
-        option.textContent = field === "round" ? roundName(value) : String(value);
+        option.textContent = field === "round" ? data.rounds[value][0] : String(value);
         select.append(option);
       }
       select.parentElement.hidden = data.filters[field].length === 0;
     }
   };
 
-  const haystacks = data.judgements.map((judgement) => {
+  const textsOf = (judgement) => {
+    if (isAnswer(judgement)) {
+      return [judgement.instruction, judgement.answer, ...judgement.samples.map(({ text }) => text)];
+    }
     const pair = judgement.pair === null ? null : data.pairs[judgement.pair];
     const texts = pair === null ? [judgement.prompt] : [pair.instruction, pair.first, pair.second];
-    return [judgement.id, judgement.text, ...texts].join("\n").toLowerCase();
-  });
+    return [judgement.text, ...texts];
+  };
+
+  const haystacks = data.judgements.map((judgement) =>
+    [judgement.id, ...textsOf(judgement)].join("\n").toLowerCase());
 
   const filter = () => {
     const wanted = FIELDS.map((field) => [field, form.elements.namedItem(field).value]);
@@ -44,13 +50,13 @@
   };
 
   const describe = (judgement) => {
-    const parts = [
-      judgement.round === 0 ? "seed model" : `round ${judgement.round}`,
-      judgement.kind,
+    const parts = [data.rounds[judgement.round][1].replace("the ", ""), judgement.kind];
+    if (isAnswer(judgement)) return [...parts, judgement.became, judgement.id].join(" · ");
+    parts.push(
       judgement.group,
       `${judgement.order.replace("better", "better answer")}`,
       judgement.cut ? "ran into the token limit" : "",
-    ];
+    );
     if (judgement.votes) parts.push(`${judgement.votes[0]} of ${judgement.votes[1]} samples right`);
     parts.push(judgement.id);
     return parts.filter((part) => part !== "").join(" · ");
@@ -76,10 +82,52 @@
       : `${place + 1} of ${found.length} that match`;
     if (isEmpty) return;
     const judgement = found[place];
+    element("facts").textContent = describe(judgement);
+    for (const id of ["box-b", "box-text"]) element(id).hidden = isAnswer(judgement);
+    element("samples").hidden = !isAnswer(judgement);
+    if (isAnswer(judgement)) showAnswer(judgement);
+    else showJudgement(judgement);
+    for (const id of ["instruction", "answer-a", "answer-b", "text"]) element(id).scrollTop = 0;
+  };
+
+  const titleAnswer = (title) => {
+    element("answer-title").textContent = title;
+    element("box-a").setAttribute("aria-label", title);
+  };
+
+  const showAnswer = (judgement) => {
+    element("instruction-title").textContent = "Instruction";
+    element("instruction").textContent = judgement.instruction;
+    titleAnswer("Answer");
+    element("answer-a").textContent = judgement.answer;
+    element("mark-a").textContent = `${judgement.score}, ${judgement.became}`;
+    element("box-a").classList.toggle("better", judgement.became === "chosen");
+    element("samples").replaceChildren(...judgement.samples.map(makeSample));
+  };
+
+  const makeSample = (sample, index) => {
+    const box = document.createElement("section");
+    const title = document.createElement("h4");
+    const mark = document.createElement("span");
+    const text = document.createElement("div");
+    box.className = "text sample";
+    title.textContent = `Judgement ${index + 1}`;
+    box.setAttribute("aria-label", title.textContent);
+    mark.className = "mark";
+    mark.textContent = sample.mark;
+    title.append(mark);
+    text.textContent = sample.text;
+    text.dir = "auto";
+    text.tabIndex = 0;
+    box.append(title, text);
+    return box;
+  };
+
+  const showJudgement = (judgement) => {
     const pair = judgement.pair === null ? null : data.pairs[judgement.pair];
     const answers = pair === null ? [] : [pair.first, pair.second];
     if (judgement.swapped) answers.reverse();
-    element("facts").textContent = describe(judgement);
+    titleAnswer("Answer A");
     element("instruction-title").textContent =
       pair === null ? "The whole prompt (its pair is not there)" : "Instruction";
     element("instruction").textContent = pair === null ? judgement.prompt : pair.instruction;
@@ -92,7 +140,6 @@
     const verdict = element("mark-judgement");
     verdict.textContent = judgement.verdict;
     verdict.dataset.verdict = judgement.verdict;
-    for (const id of ["instruction", "answer-a", "answer-b", "text"]) element(id).scrollTop = 0;
   };
 
   const go = (step) => {

@@ -10,7 +10,9 @@ from ste_fairseq2.report.facts import LoopFacts
 from ste_fairseq2.report.parts.part import (
     Part,
     ReadScore,
+    all_loops,
     figure,
+    has_figure,
     rates_by_round,
     round_names,
     score_in,
@@ -25,6 +27,11 @@ _LEAD: Final = (
     "coin has 50 %. A loop works where the curve rises by more than its intervals. Being right in "
     "both orders does not reward a leaning to a place; agreement says how often both orders name the "
     "same answer, right or wrong."
+)
+
+_OF_SCORES: Final = (
+    "The answers were scored one by one, so there are no orders: right is a better answer with the "
+    "higher score. Equal scores are not right, so this is not to be compared with a coin."
 )
 
 
@@ -55,22 +62,25 @@ def make(facts: LoopFacts) -> Part:
 
 def _benchmark_charts(facts: LoopFacts, name: str) -> Iterator[Chart]:
     x = round_names(facts, with_peers=True)
+    is_of_pairs = has_figure(facts, name, "both_right")
     yield rates_by_round(
         f"Accuracy on {name}",
         "accuracy (%)",
         x,
         _loops(facts, name, len(x), figure("accuracy"), with_intervals=True),
-        reference=50,
-        reference_name="a coin",
+        reference=50 if is_of_pairs else None,
+        reference_name="a coin" if is_of_pairs else "",
+        note="" if is_of_pairs else _OF_SCORES,
     )
     for key, title, y_label in (
         ("both_right", "Right in both orders", "pairs right in both orders (%)"),
         ("agreement", "Agreement of both orders", "pairs with the same answer (%)"),
     ):
-        series = _loops(facts, name, len(x), figure(key))
-        yield rates_by_round(f"{title}, {name}", y_label, x, series)
+        if is_of_pairs:
+            series = _loops(facts, name, len(x), figure(key))
+            yield rates_by_round(f"{title}, {name}", y_label, x, series)
     yield rates_by_round(
-        f"Judgements without a verdict, {name}",
+        f"Judgements without a {'verdict' if is_of_pairs else 'score'}, {name}",
         "judgements (%)",
         round_names(facts),
         [
@@ -112,10 +122,8 @@ def _loops(
     with_intervals: bool = False,
 ) -> list[Series]:
     """Return a series of this loop and one of each that is compared."""
-    loops = [(facts.name if facts.peers else "", facts.summaries)]
-    loops += [(peer.name, peer.summaries) for peer in facts.peers]
     found = []
-    for index, (name, summaries) in enumerate(loops):
+    for index, (name, summaries) in enumerate(all_loops(facts)):
         values = score_values(summaries, benchmark, read, length=length)
         if index and all(value is None for value in values):
             continue

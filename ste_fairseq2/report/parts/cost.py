@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ste_fairseq2.loop.config import STEP_KINDS
 from ste_fairseq2.report.chart import Chart, Series, Table
-from ste_fairseq2.report.facts import Cost, LoopFacts
+from ste_fairseq2.report.facts import Cost, LoopFacts, round_title
 from ste_fairseq2.report.parts.part import Part
 
 _PREPARE: Final = "prepare"
 
-_KINDS: Final = tuple(
-    dict.fromkeys(_PREPARE if kind.startswith(_PREPARE) else kind for kind in STEP_KINDS)
-)
-
 _LEAD: Final = (
     "Time is that of whole steps, starting up and failed attempts included; tokens are those of "
     "models that were asked, prompts and outputs together. The seed's column holds what is made once, "
-    "before round 1."
+    "before {first}."
 )
 
 
 def make(facts: LoopFacts) -> Part:
-    x = ["seed" if summary.round == 0 else str(summary.round) for summary in facts.summaries]
+    x = [summary.name for summary in facts.summaries]
     charts: list[Chart] = []
     tables: list[Table] = []
     notes: list[str] = []
@@ -43,9 +38,9 @@ def make(facts: LoopFacts) -> Part:
                     Series(
                         name=kind,
                         values=[one.get(kind, 0.0) for one in seconds],
-                        colour=_colour(kind),
+                        colour=_colour(facts, kind),
                     )
-                    for kind in _ordered(timed)
+                    for kind in _ordered(facts, timed)
                 ],
             )
         )
@@ -58,12 +53,15 @@ def make(facts: LoopFacts) -> Part:
         if cost.prompt_tokens + cost.output_tokens
     }
     if asked:
-        charts.append(_tokens(facts, x, _ordered(asked)))
-        tables.append(_table(facts, _ordered(asked)))
+        charts.append(_tokens(facts, x, _ordered(facts, asked)))
+        tables.append(_table(facts, _ordered(facts, asked)))
     else:
         notes.append("No model has been asked anything yet.")
 
-    return Part(anchor="cost", title="Cost", lead=_LEAD, charts=charts, tables=tables, notes=notes)
+    first = round_title(facts.summaries[1]) if len(facts.summaries) > 1 else "round 1"
+    lead = _LEAD.format(first=first)
+
+    return Part(anchor="cost", title="Cost", lead=lead, charts=charts, tables=tables, notes=notes)
 
 
 def _tokens(facts: LoopFacts, x: list[str], kinds: list[str]) -> Chart:
@@ -82,7 +80,7 @@ def _tokens(facts: LoopFacts, x: list[str], kinds: list[str]) -> Chart:
                     for summary in facts.summaries
                     for cost in [_cost(facts, summary.round, kind)]
                 ],
-                colour=_colour(kind),
+                colour=_colour(facts, kind),
             )
             for kind in kinds
         ],
@@ -95,8 +93,7 @@ def _table(facts: LoopFacts, kinds: list[str]) -> Table:
         for kind in kinds:
             cost = _cost(facts, summary.round, kind)
             if cost.prompt_tokens or cost.output_tokens:
-                name = "seed" if summary.round == 0 else str(summary.round)
-                rows.append([name, kind, f"{cost.prompt_tokens:,}", f"{cost.output_tokens:,}"])
+                rows.append([summary.name, kind, f"{cost.prompt_tokens:,}", f"{cost.output_tokens:,}"])
 
     return Table(
         title="Tokens of prompts and outputs",
@@ -120,12 +117,21 @@ def _merged(seconds: Mapping[str, float]) -> dict[str, float]:
     return sums
 
 
-def _ordered(kinds: set[str]) -> list[str]:
-    known = [kind for kind in _KINDS if kind in kinds]
+def _kinds(facts: LoopFacts) -> list[str]:
+    """Return the kinds of the method's steps in their order, curation as one."""
+    kinds = facts.config.STEP_KINDS
+
+    return list(dict.fromkeys(_PREPARE if kind.startswith(_PREPARE) else kind for kind in kinds))
+
+
+def _ordered(facts: LoopFacts, kinds: set[str]) -> list[str]:
+    known = [kind for kind in _kinds(facts) if kind in kinds]
 
     return known + sorted(kinds - set(known))
 
 
-def _colour(kind: str) -> int:
+def _colour(facts: LoopFacts, kind: str) -> int:
     """Return the same colour for a kind in all charts."""
-    return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
+    kinds = _kinds(facts)
+
+    return kinds.index(kind) if kind in kinds else len(kinds)

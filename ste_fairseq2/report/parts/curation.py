@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
-from ste_fairseq2.report.chart import NONE, Chart, Series, Table, share
+from ste_fairseq2.report.chart import Chart, Series, Table, share
 from ste_fairseq2.report.facts import CurationFacts, JudgingFacts, LoopFacts
+from ste_fairseq2.report.parts.counts import count_table, drops_table, fates_chart, reasons
 from ste_fairseq2.report.parts.part import Part
 
 _LEAD: Final = (
@@ -14,9 +15,6 @@ _LEAD: Final = (
     "right ones mean that the judge cannot do the pairs yet; nearly all right, that they have nothing "
     "left to teach. A large share of one reason to drop says which option to look at."
 )
-
-_Counts: TypeAlias = tuple[str, Mapping[str, int]]
-"""A name, and counts."""
 
 OUTCOMES: Final = ("correct", "cut_after_verdict", "wrong", "tie", "unparseable", "truncated")
 """As the manifests name them."""
@@ -33,27 +31,32 @@ def make(facts: LoopFacts) -> Part:
     if curated:
         charts.append(_outcomes(curated))
         tables.append(
-            _table("Samples by verdict", OUTCOMES, [(f.label, c.outcomes) for f, c in curated])
+            count_table(
+                "Samples by verdict",
+                OUTCOMES,
+                [(f.label, c.outcomes) for f, c in curated],
+                titles=_OUTCOME_NAMES,
+            )
         )
-        names = _names([c.fates for _, c in curated])
-        for phase in facts.config.training:
+        names = reasons([c.fates for _, c in curated])
+        for phase in facts.config.phases:
             of_phase = [(f, c) for f, c in curated if f.phase == phase]
             if of_phase:
                 rows = [(f.label, c.fates) for f, c in of_phase]
-                charts.append(_fates(phase.upper(), rows, names))
-                tables.append(_table(f"Samples by fate, {phase.upper()}", names, rows))
+                title = f"What became of the judgements, {phase.upper()}"
+                charts.append(fates_chart(title, "samples (%)", rows, names))
+                tables.append(count_table(f"Samples by fate, {phase.upper()}", names, rows))
     missing = [f.label for f in facts.judging if f.curation is None]
     if missing:
         notes.append(f"No training set has been made yet in {', '.join(missing)}.")
     if not facts.judging:
         notes.append("The loop has no round of training, so nothing is curated.")
     if facts.drops:
-        tables.append(_drops(facts))
+        tables.append(drops_table("Stages that make pairs", facts.drops))
     else:
-        given = all(source.pairs is not None for source in facts.config.sources.values())
         notes.append(
             "The pairs were given, so no stage of this loop has made or dropped any."
-            if given
+            if facts.are_pairs_given
             else "No stage that makes pairs has ended yet."
         )
 
@@ -86,67 +89,3 @@ def _outcomes(curated: Sequence[tuple[JudgingFacts, CurationFacts]]) -> Chart:
             for name in names
         ],
     )
-
-
-def _fates(phase: str, rows: Sequence[_Counts], names: Sequence[str]) -> Chart:
-    """
-    :param names: all fates, so that each has the same colour in every chart.
-    """
-    return Chart(
-        title=f"What became of the judgements, {phase}",
-        kind="stack",
-        x_label="round",
-        y_label="samples (%)",
-        x=[label for label, _ in rows],
-        unit="%",
-        series=[
-            Series(
-                name=_words(name),
-                values=[share(counts.get(name, 0), sum(counts.values())) for _, counts in rows],
-                colour=colour,
-            )
-            for colour, name in enumerate(names)
-            if any(counts.get(name) for _, counts in rows)
-        ],
-    )
-
-
-def _table(title: str, names: Sequence[str], rows: Sequence[_Counts]) -> Table:
-    """Return the counts, without the columns that are empty."""
-    used = [name for name in names if any(counts.get(name) for _, counts in rows)]
-
-    return Table(
-        title=title,
-        header=["round", *(_OUTCOME_NAMES.get(name, _words(name)) for name in used)],
-        rows=[[label, *(f"{counts.get(name, 0):,}" for name in used)] for label, counts in rows],
-    )
-
-
-def _drops(facts: LoopFacts) -> Table:
-    names = _names([drop.counts for drop in facts.drops])
-
-    return Table(
-        title="Stages that make pairs: records by what became of them",
-        header=["step", *map(_words, names)],
-        rows=[
-            [drop.step, *(f"{drop.counts[name]:,}" if name in drop.counts else NONE for name in names)]
-            for drop in facts.drops
-        ],
-    )
-
-
-def _names(counts: Sequence[Mapping[str, int]]) -> list[str]:
-    """Return the reasons that occur, `kept` first, then the most frequent."""
-    totals: dict[str, int] = {}
-    for row in counts:
-        for name, count in row.items():
-            totals[name] = totals.get(name, 0) + count
-
-    return sorted(
-        (name for name, total in totals.items() if total),
-        key=lambda name: (name != "kept", -totals[name], name),
-    )
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -26,9 +26,7 @@ def make(facts: LoopFacts) -> Part:
     if curated:
         charts.append(_means(curated))
         newest = {f.phase: (f, c) for f, c in curated}
-        charts += [
-            _histogram(f"Lengths of judgements, {f.label}", c.lengths) for f, c in newest.values()
-        ]
+        charts += [histogram(f"Lengths of judgements, {f.label}", c.lengths) for f, c in newest.values()]
         tables.append(_table("Lengths of judgements", "training set", _rows(curated)))
         if not any("rejected" in c.lengths for _, c in curated):
             notes.append("Training sets for SFT have no rejected side.")
@@ -37,7 +35,7 @@ def make(facts: LoopFacts) -> Part:
     if facts.pairs:
         charts.append(_pair_means(facts))
         charts += [
-            _histogram(
+            histogram(
                 f"Lengths of responses, {pairs.name}", {"better": pairs.better, "worse": pairs.worse}
             )
             for pairs in facts.pairs[-2:]
@@ -89,7 +87,7 @@ def _pair_means(facts: LoopFacts) -> Chart:
     )
 
 
-def _histogram(title: str, sides: Mapping[str, Mapping[str, Any]]) -> Chart:
+def histogram(title: str, sides: Mapping[str, Mapping[str, Any]]) -> Chart:
     """Return the shares of texts by length, without the bins beyond all of them."""
     known = {side: _bins(sides[side]) for side in (*_SIDES, "better", "worse") if side in sides}
     bins = list(next(iter(known.values())))

@@ -10,8 +10,6 @@ from ste_fairseq2.loop.rounds import BenchmarkScore, RoundSummary
 from ste_fairseq2.report.chart import Chart, Series, Table, percent
 from ste_fairseq2.report.facts import LoopFacts
 
-SEED = "seed"
-
 ReadScore: TypeAlias = Callable[[BenchmarkScore], float | None]
 """Takes a fraction out of a judge's score."""
 
@@ -31,12 +29,12 @@ class Part:
 
 
 def round_names(facts: LoopFacts, *, with_peers: bool = False) -> list[str]:
-    """Return the names of the rounds, the seed model first."""
-    lengths = [len(facts.summaries)]
+    """Return the names of the rounds, the seed model first; with peers, of the loop that has most."""
+    loops = [facts.summaries]
     if with_peers:
-        lengths += [len(peer.summaries) for peer in facts.peers]
+        loops += [peer.summaries for peer in facts.peers]
 
-    return [SEED, *(str(number) for number in range(1, max(lengths)))]
+    return [summary.name for summary in max(loops, key=len)]
 
 
 def rates_by_round(
@@ -48,6 +46,7 @@ def rates_by_round(
     reference: float | None = None,
     reference_name: str = "",
     is_small: bool = False,
+    note: str = "",
 ) -> Chart:
     """Return a chart of percentages over the rounds."""
     return Chart(
@@ -61,12 +60,30 @@ def rates_by_round(
         reference=reference,
         reference_name=reference_name,
         is_small=is_small,
+        note=note,
     )
 
 
 def figure(name: str) -> ReadScore:
-    """Take one of the figures of a score."""
-    return lambda score: score.figures[name]
+    """Take one of the figures of a score; one that scores single answers has none of orders."""
+    return lambda score: score.figures.get(name)
+
+
+def has_figure(facts: LoopFacts, benchmark: str, name: str) -> bool:
+    """Tell whether the judges have a figure on a benchmark, defined or not."""
+    return any(
+        name in summary.benchmarks[benchmark].figures
+        for summary in facts.summaries
+        if benchmark in summary.benchmarks
+    )
+
+
+def all_loops(facts: LoopFacts) -> list[tuple[str, Sequence[RoundSummary]]]:
+    """Return this loop and those to compare with; alone it needs no name."""
+    return [
+        (facts.name if facts.peers else "", facts.summaries),
+        *((peer.name, peer.summaries) for peer in facts.peers),
+    ]
 
 
 def score_in(summaries: Sequence[RoundSummary], benchmark: str, n: int) -> BenchmarkScore | None:

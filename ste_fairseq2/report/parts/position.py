@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 from ste_fairseq2.report.chart import Chart, Series, percent
 from ste_fairseq2.report.facts import LoopFacts, SampleFacts
-from ste_fairseq2.report.parts.part import Part, figure, rates_by_round, round_names, score_values
+from ste_fairseq2.report.parts.part import (
+    Part,
+    figure,
+    has_figure,
+    rates_by_round,
+    round_names,
+    score_values,
+)
 
 _LEAD: Final = (
     "Every pair is shown in both orders, so a judge without a leaning names the first answer in half "
@@ -28,21 +37,30 @@ def make(facts: LoopFacts) -> Part:
             )
     else:
         notes.append("No judgements have been drawn for training yet.")
-    names = [
-        name for name in facts.config.evaluate if any(name in s.benchmarks for s in facts.summaries)
-    ]
-    for name in names:
-        charts += _held_out_charts(facts, name)
-    if not names:
-        notes.append("No judge has been scored on held-out pairs yet.")
+    held_out = make_held_out(facts)
+
+    return dataclasses.replace(
+        held_out, charts=[*_known(charts), *held_out.charts], notes=[*notes, *held_out.notes]
+    )
+
+
+def make_held_out(facts: LoopFacts) -> Part:
+    """Return the part of a method that draws no judgements of pairs for training."""
+    names = [name for name in facts.config.evaluate if has_figure(facts, name, "first_slot")]
+    charts = [chart for name in names for chart in _held_out_charts(facts, name)]
 
     return Part(
         anchor="position",
         title="Position bias",
         lead=_LEAD,
-        charts=[chart for chart in charts if any(v is not None for s in chart.series for v in s.values)],
-        notes=notes,
+        charts=_known(charts),
+        notes=[] if names else ["No judge has been scored on held-out pairs yet."],
     )
+
+
+def _known(charts: Sequence[Chart]) -> list[Chart]:
+    """Return the charts that have a value."""
+    return [chart for chart in charts if any(v is not None for s in chart.series for v in s.values)]
 
 
 def _training_charts(drawn: list[tuple[str, SampleFacts]]) -> list[Chart]:

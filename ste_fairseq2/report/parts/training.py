@@ -25,7 +25,7 @@ _MOST_POINTS: Final = 200
 def make(facts: LoopFacts) -> Part:
     charts: list[Chart] = []
     notes: list[str] = []
-    for phase in facts.config.training:
+    for phase in facts.config.phases:
         curves = [curve for curve in facts.curves if curve.phase == phase]
         if not curves:
             notes.append(f"No training by {phase.upper()} has written metrics yet.")
@@ -35,7 +35,7 @@ def make(facts: LoopFacts) -> Part:
             for metric in METRICS
             if any(metric in curve.metrics for curve in curves)
         ]
-    if not facts.config.rounds:
+    if not facts.config.phases:
         notes = ["The loop has no round of training."]
     longest = max((len(p) for c in facts.curves for p in c.metrics.values()), default=0)
     if longest > _MOST_POINTS:

@@ -11,7 +11,10 @@ import pytest
 from ste_fairseq2.cli.main import dispatch
 from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.load import load_loop_config
-from ste_fairseq2.loop.plan import Plan, Step, make_plan
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan, Step
+from ste_fairseq2.loop.self_rewarding.config import SelfRewardingConfig
+from ste_fairseq2.loop.self_taught.config import SelfTaughtConfig
 
 VARIABLES = ("STE_SEED_MODEL", "STE_GENERATOR", "STE_INSTRUCTIONS")
 
@@ -34,17 +37,22 @@ def steps(plan: Plan, kind: str) -> list[Step]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["loop/paper.yaml", "loop/release.yaml", "loop/llama_8b.yaml", "small_world/loop.yaml"],
+    ("name", "judging"),
+    [
+        *((f"loop/{name}.yaml", "ste annotate") for name in ("paper", "release", "llama_8b")),
+        ("small_world/loop.yaml", "ste annotate"),
+        ("self_rewarding.yaml", "--mode score"),
+        ("small_world/self_rewarding.yaml", "--mode score"),
+    ],
 )
 def test_every_configuration_makes_a_plan(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, judging: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = str(Path("training_configs") / name)
 
     assert dispatch(["loop", config, "--output-dir", str(tmp_path / "D"), "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert "ste annotate" in shown
+    assert judging in shown
     assert "| all that is left |" in shown
     assert not (tmp_path / "D").exists()
 
@@ -58,6 +66,7 @@ def test_all_loops_are_tested(repository: Path) -> None:
 def test_the_paper() -> None:
     config, plan = read("loop/paper.yaml")
 
+    assert isinstance(config, SelfTaughtConfig)
     # Paper 3.4, 4.1 and tables 7 and 8.
     assert (config.rounds, config.training, config.pairs) == (5, ("sft",), "once")
     assert config.annotate == {"samples": 15, "temperature": 0.7, "top_p": 0.9, "max_tokens": 4096}
@@ -75,12 +84,31 @@ def test_the_paper() -> None:
 def test_the_release() -> None:
     config, plan = read("loop/release.yaml")
 
+    assert isinstance(config, SelfTaughtConfig)
     assert (config.rounds, config.training) == (1, ("sft", "dpo"))
     [dpo] = steps(plan, "dpo")
     assert dpo.argv[dpo.argv.index("--config-file") + 1] == "training_configs/dpo_training.yaml"
     assert dpo.model == "D/round-1/sft/model"
     assert config.launches()["dpo"].options[0] == "--nodes=8"
     assert config.launches()["sft"].options[0] == "--nodes=3"
+
+
+def test_self_rewarding() -> None:
+    config, plan = read("self_rewarding.yaml")
+
+    # Paper 3.1.
+    assert isinstance(config, SelfRewardingConfig)
+    assert config.prepare_ranked["ift_examples"] == 3200
+    assert (config.candidates["samples"], config.score["samples"], config.rounds) == (4, 3, 2)
+    for stage, (temperature, top_p) in {
+        "self_instruct": (0.6, 0.9),
+        "candidates": (0.7, 0.9),
+        "score": (0.7, 0.9),
+    }.items():
+        for step in steps(plan, stage):
+            assert (step.options["temperature"], step.options["top_p"]) == (temperature, top_p)
+    assert {step.model for step in steps(plan, "self_instruct")} == {"models/Meta-Llama-3-8B-Instruct"}
+    assert [step.model for step in steps(plan, "dpo")] == ["D/m1/model", "D/m2/model"]
 
 
 def test_values_on_the_command_line_win(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

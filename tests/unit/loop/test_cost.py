@@ -13,7 +13,7 @@ from ste_fairseq2.loop.cost import Estimate, Measured, estimate, measure
 from ste_fairseq2.loop.devices import num_devices
 from ste_fairseq2.loop.dry_run import describe_plan
 from ste_fairseq2.loop.load import write_loop_config
-from ste_fairseq2.loop.plan import make_plan
+from ste_fairseq2.loop.methods import make_plan
 from tests.loops import finish, leave_manifest, loop_config
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ste_fairseq2.loop.config import LoopConfig
-from ste_fairseq2.loop.devices import num_devices, selection_of
-from ste_fairseq2.loop.plan import Step, make_plan
+from ste_fairseq2.loop.devices import num_devices
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Step
 from tests.loops import loop_config
 
 
@@ -57,8 +58,8 @@ def test_devices_of_a_stage(name: str, devices: int) -> None:
 
 
 def test_a_selection_is_that_of_its_source() -> None:
-    assert selection_of(CONFIG, step_of(CONFIG, "sources/common/select"))["count"] == 9
-    assert selection_of(CONFIG, step_of(CONFIG, "sources/own/select"))["count"] == 5
+    assert step_of(CONFIG, "sources/common/select").options["count"] == 9
+    assert step_of(CONFIG, "sources/own/select").options["count"] == 5
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from ste_fairseq2.errors import InputError
 from ste_fairseq2.loop.example import describe_example
-from ste_fairseq2.loop.plan import Plan, make_plan
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan
 from tests.loops import leave_manifest, loop_config
 from tests.rows import write
 

@@ -13,7 +13,8 @@ from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.digests import digest_inputs, digest_place
 from ste_fairseq2.loop.example import describe_example
 from ste_fairseq2.loop.lineage import describe_lineage
-from ste_fairseq2.loop.plan import Plan, make_plan
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan
 from tests.loops import finish, leave_manifest, loop_config
 
 PAIRS = "sources/main/worsen"

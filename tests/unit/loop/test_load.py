@@ -10,7 +10,7 @@ import pytest
 
 from ste_fairseq2.errors import ConfigError, MissingPathError
 from ste_fairseq2.loop.load import load_loop_config, read_loop_folder, write_loop_config
-from ste_fairseq2.loop.plan import make_plan
+from ste_fairseq2.loop.methods import make_plan
 
 TEXT = """\
 model: ${env:STE_TEST_MODEL:models/seed}

@@ -9,7 +9,7 @@ import pytest
 
 from ste_fairseq2.jsonl import write_rows
 from ste_fairseq2.loop.config import LoopConfig
-from ste_fairseq2.loop.plan import make_plan
+from ste_fairseq2.loop.methods import make_plan
 from ste_fairseq2.loop.rounds import summarise_rounds, write_rounds
 from ste_fairseq2.loop.status import describe_loop
 from tests.loops import ended, leave_manifest, loop_config, note, started

@@ -14,7 +14,8 @@ from ste_fairseq2.errors import FolderBusyError, LoopStepError, ResumeMismatchEr
 from ste_fairseq2.loop import run
 from ste_fairseq2.loop.config import LoopConfig
 from ste_fairseq2.loop.journal import read_journal
-from ste_fairseq2.loop.plan import Plan, Step, make_plan
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan, Step
 from ste_fairseq2.loop.run import loop_identity, run_loop
 from ste_fairseq2.store.folder import lock_folder
 from tests.loops import loop_config

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ste_fairseq2.loop.plan import make_plan
+from ste_fairseq2.loop.methods import make_plan
 from ste_fairseq2.loop.rounds import BenchmarkScore, RoundSummary
 from ste_fairseq2.loop.status import describe_loop, rounds_cells
 from tests.loops import finish, loop_config, note, started
 
 EMPTY = RoundSummary(
     round=0,
+    name="seed",
     judge="seed-model",
     accuracy=None,
     sections={},
@@ -34,11 +35,14 @@ EMPTY = RoundSummary(
     seconds_by_kind={},
 )
 
+CONFIG = loop_config(evaluate={"b": {"benchmark": "pairs"}, "c": {"benchmark": "pairs"}})
+
 
 def test_cells_of_a_round() -> None:
     full = dataclasses.replace(
         EMPTY,
         round=1,
+        name="1",
         benchmarks={
             "b": BenchmarkScore(pairs=4, figures={"accuracy": 0.625}, interval=(0.5, 0.75), sections={})
         },
@@ -55,7 +59,7 @@ def test_cells_of_a_round() -> None:
         seconds=3725.4,
     )
 
-    assert rounds_cells([EMPTY, full], ["b", "c"]) == [
+    assert rounds_cells(CONFIG, [EMPTY, full]) == [
         [
             *("round", "b", "c", "pairs", "samples", "right", "kept", "A / B"),
             *("SFT", "DPO", "steps", "tokens", "time"),
@@ -73,7 +77,7 @@ def test_cells_of_a_round() -> None:
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (754, "12:34 min"), (7200, "2 h 00 min")],
 )
 def test_times(seconds: float, text: str) -> None:
-    _, row = rounds_cells([dataclasses.replace(EMPTY, seconds=seconds)], [])
+    _, row = rounds_cells(loop_config(), [dataclasses.replace(EMPTY, seconds=seconds)])
 
     assert row[-1] == text
 

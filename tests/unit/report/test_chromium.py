@@ -17,6 +17,7 @@ from selenium.webdriver.support.select import Select
 
 from ste_fairseq2.report.write import ReportConfig, write_report
 from tests.hand_made_loop import HOSTILE, LONG_WORD, RIGHT_TO_LEFT, write_loop
+from tests.hand_made_rewarding_loop import write_rewarding_loop
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
@@ -34,6 +35,13 @@ FLAGS = (
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(ReportConfig(folder=write_loop(tmp_path_factory.mktemp("report") / "loop"))).path
+
+
+@pytest.fixture(scope="module")
+def rewarding_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_rewarding_loop(tmp_path_factory.mktemp("rewarding") / "loop")
+
+    return write_report(ReportConfig(folder=folder)).path
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +185,54 @@ def test_light_and_dark(driver: webdriver.Chrome, page: Path) -> None:
     assert paper - max(ink, label) > 300
     paper, ink, label = brightness["dark"]
     assert min(ink, label) - paper > 300
+
+
+def test_scored_answers_stand_with_their_judgements(
+    driver: webdriver.Chrome, rewarding_page: Path
+) -> None:
+    open_page(driver, rewarding_page)
+    assert text(driver, "count") == "1 of 11 that match"
+
+    choose(driver, "round", "3")
+    choose(driver, "became", "rejected")
+    assert text(driver, "count") == "1 of 1 that match"
+    assert text(driver, "instruction") == HOSTILE
+    assert text(driver, "answer-a") == RIGHT_TO_LEFT
+    assert text(driver, "mark-a") == "score 1, rejected"
+    assert text(driver, "facts") == "M2 · scored answers · rejected · i1:1"
+    assert not driver.find_element(By.ID, "box-b").is_displayed()
+    assert not driver.find_element(By.ID, "box-text").is_displayed()
+    choose(driver, "became", "")
+    choose(driver, "points", "no score")
+    assert text(driver, "answer-a") == LONG_WORD
+    assert [mark.text for mark in driver.find_elements(By.CSS_SELECTOR, ".sample .mark")] == [
+        *("unparseable", "truncated")
+    ]
+
+    # A judgement of a pair has both answers again.
+    choose(driver, "points", "")
+    choose(driver, "kind", "held-out: pairs")
+    assert text(driver, "answer-a") == "stored second"
+    assert text(driver, "mark-b") == "✓ better"
+    assert driver.find_element(By.ID, "box-b").is_displayed()
+    assert not driver.find_elements(By.CSS_SELECTOR, "#samples:not([hidden])")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_hostile_answers_stay_text_and_within_the_window(
+    driver: webdriver.Chrome, rewarding_page: Path, width: int
+) -> None:
+    driver.get_log("browser")
+    open_page(driver, rewarding_page, width=width)
+    driver.find_element(By.NAME, "search").send_keys("onerror")
+    choose(driver, "points", "5")
+
+    samples = "return [...document.querySelectorAll('.sample > div')].map(e => e.textContent)"
+    assert driver.execute_script(samples) == [f"{HOSTILE} Score: 5"] * 2
+    assert driver.title == "loop – loop report"
+    assert driver.find_elements(By.TAG_NAME, "img") == []
+    assert driver.get_log("browser") == []
+    widths = driver.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert widths[0] == widths[1] <= width

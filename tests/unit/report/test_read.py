@@ -8,8 +8,9 @@ import pytest
 
 from ste_fairseq2.errors import MissingPathError
 from ste_fairseq2.jsonl import write_rows
-from ste_fairseq2.loop.config import LoopConfig, SourceConfig, TrainingConfig
+from ste_fairseq2.loop.config import TrainingConfig
 from ste_fairseq2.loop.load import write_loop_config
+from ste_fairseq2.loop.self_taught.config import SelfTaughtConfig, SourceConfig
 from ste_fairseq2.report.read import distinct_names, read_loop
 from ste_fairseq2.store.manifest import Manifest, write_manifest
 from tests.hand_made_loop import (
@@ -140,7 +141,7 @@ def test_names_are_as_long_as_they_must(tmp_path: Path) -> None:
 
 def test_sources_are_kept_apart(tmp_path: Path) -> None:
     folder = tmp_path / "loop"
-    config = LoopConfig(
+    config = SelfTaughtConfig(
         model="models/seed",
         sources={
             "chat": SourceConfig(responses="responses.jsonl"),

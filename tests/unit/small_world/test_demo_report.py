@@ -20,6 +20,7 @@ def summary(number: int, accuracy: float) -> RoundSummary:
     trained = number > 0
     return RoundSummary(
         round=number,
+        name=str(number) if number else "seed",
         judge="judge",
         accuracy=accuracy,
         sections=sections,

@@ -28,6 +28,7 @@ STAGES = {
     "respond": ("select", []),
     "worsen": ("respond", ["--attempts", "2"]),
     "annotate": ("worsen", ["--samples", "4"]),
+    "self-instruct": ("instructions.jsonl", ["--count", "24", "--batch", "8"]),
 }
 """Each stage's input and options."""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of, make_plan
+from ste_fairseq2.loop.methods import make_plan
+from ste_fairseq2.loop.plan import Plan, Step, job_name, log_of
 from tests.loops import loop_config
 
 D = Path("D")
@@ -67,7 +68,7 @@ def test_command_lines() -> None:
         annotate={"samples": 4, "top_p": 1.0},
         prepare_sft={"min_agreement": 0.5},
         sft={"config_file": "sft.yaml", "config": {"regime.num_steps": None}, "dtype": "float32"},
-        evaluate={"held": BENCHMARK["held"] | {"judge_options": {"samples": 3}}},
+        evaluate={"held": BENCHMARK["held"] | {"judge_options": {"samples": 3, "temperature": 0.7}}},
     )
 
     assert step(made, "round-1/sft/annotate/main").argv == (
@@ -94,7 +95,7 @@ def test_command_lines() -> None:
     assert step(made, "round-1/evaluate/held").argv == (
         *("ste", "evaluate", "--output", "D/round-1/evaluate/held"),
         *("--model", "D/round-1/sft/model", "--benchmark", "pairs", "--data", "held.jsonl"),
-        *("--judge-options", "tensor_parallel_size=2", "samples=3"),
+        *("--judge-options", "tensor_parallel_size=2", "samples=3", "temperature=0.7"),
     )
 
 

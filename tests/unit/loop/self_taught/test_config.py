@@ -9,14 +9,14 @@ import pytest
 
 from ste_fairseq2.config_values import build_config
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.loop.config import STEP_KINDS, LoopConfig
 from ste_fairseq2.loop.launch import Launch
+from ste_fairseq2.loop.self_taught.config import SelfTaughtConfig
 from tests.loops import loop_config
 
 
 def test_defaults_are_the_policy_of_the_paper() -> None:
     config = build_config(
-        LoopConfig,
+        SelfTaughtConfig,
         {
             "model": "m",
             "sources": {"a": {"instructions": "a.jsonl"}},
@@ -68,8 +68,8 @@ BENCHMARK = {"benchmark": "pairs"}
         ({"training": []}, "`training` must name sft, dpo or both, each once."),
         ({"training": ["sft", "sft"]}, "`training` must name sft, dpo or both, each once."),
         ({"training": ["ppo"]}, "`training` must be one of sft, dpo, but is 'ppo'."),
-        ({"sft": None}, "`sft` must be given, since `training` has sft."),
-        ({"training": ["dpo"], "dpo": None}, "`dpo` must be given, since `training` has dpo."),
+        ({"sft": None}, "`sft` must be given, since the loop trains by sft."),
+        ({"training": ["dpo"], "dpo": None}, "`dpo` must be given, since the loop trains by dpo."),
         ({"sft": {"checkpoint": "last"}}, "`sft.config_file` must be given."),
         (
             {"sft": {"config_file": "f", "checkpoint": "step_"}},
@@ -85,7 +85,7 @@ BENCHMARK = {"benchmark": "pairs"}
         ({"launch": {"sfd": "local"}}, "`launch.sfd` is not a kind of step; there are default, select,"),
         ({"launch": {"sft": {"torchrun": 0}}}, "`launch.sft.torchrun` must be a number of processes"),
         ({"launch": {"default": {"torchrun": 8}}}, "`launch.select` cannot be torchrun"),
-        ({"rouns": 3}, "`rouns` is not a field of this command; it has model, sources, rounds,"),
+        ({"rouns": 3}, "`rouns` is not a field of this command; it has method, model, rounds,"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(values: dict[str, Any], message: str) -> None:
@@ -185,7 +185,7 @@ def test_each_kind_is_launched_as_it_says_or_as_the_default() -> None:
 
     assert launches["sft"] == Launch(way="torchrun", processes=2)
     assert launches["export"] == Launch()
-    assert {launches[k] for k in STEP_KINDS if k not in ("sft", "export")} == {
+    assert {launches[k] for k in SelfTaughtConfig.STEP_KINDS if k not in ("sft", "export")} == {
         Launch(way="srun", options=("-N1",))
     }
 
@@ -204,7 +204,7 @@ def test_a_training_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_without_a_round_no_training_is_needed() -> None:
     config = build_config(
-        LoopConfig, {"model": "m", "sources": {"main": {"pairs": "p.jsonl"}}, "rounds": 0}
+        SelfTaughtConfig, {"model": "m", "sources": {"main": {"pairs": "p.jsonl"}}, "rounds": 0}
     )
 
     assert config.trainings() == {}

@@ -1,0 +1,1 @@
+"""Self-Taught Evaluators (arXiv 2408.02666) as a loop."""
