@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +28,9 @@ _STAGE: Final = "prepare-preferences"
 _FILE_NAME: Final = "train-00000.jsonl"
 
 KEPT: Final = "kept"
+
+_DIGITS: Final = 9
+"""Of scores."""
 
 
 @dataclass(frozen=True)
@@ -63,24 +66,43 @@ class Pair(NamedTuple):
 def pick_pair(answers: Sequence[ScoredAnswer], *, min_gap: float, seed: int) -> Pair | str:
     """Return the best and the worst answer to one instruction, or the reason why there is no pair.
 
-    Of several best (or worst) one is drawn by the seed and the instruction's id, whatever their order.
+    Answers of the same text are one answer, whose score is the mean of theirs: what several scorings of
+    it differ by is the judge's noise. Of several best (or worst) one is drawn by the seed and the
+    instruction's id, whatever their order.
 
     :param min_gap: least difference of the two scores; at 0 they must differ.
     """
     scored = sorted((a for a in answers if a.score is not None), key=lambda answer: answer.id)
     if len(scored) < 2:
         return "too_few_scored"
-    scores = [answer.score for answer in scored if answer.score is not None]
+    distinct = _merge(scored)
+    if len(distinct) < 2:
+        return "same_text"
+    scores = [answer.score for answer in distinct if answer.score is not None]
     low, high = min(scores), max(scores)
     if low == high:
         return "equal_scores"
     if high - low < min_gap:
         return "small_gap"
     generator = derived_generator(seed, _STAGE, scored[0].instruction_id)
-    chosen = generator.choice([answer for answer in scored if answer.score == high])
-    rejected = generator.choice([answer for answer in scored if answer.score == low])
+    chosen = generator.choice([answer for answer in distinct if answer.score == high])
+    rejected = generator.choice([answer for answer in distinct if answer.score == low])
 
-    return "same_text" if chosen.response == rejected.response else Pair(chosen, rejected)
+    return Pair(chosen, rejected)
+
+
+def _merge(scored: Iterable[ScoredAnswer]) -> list[ScoredAnswer]:
+    """Return the first answer of each text, with the mean of the scores that the text has."""
+    by_text: dict[str, list[ScoredAnswer]] = {}
+    for answer in scored:
+        by_text.setdefault(answer.response, []).append(answer)
+    merged = []
+    for same in by_text.values():
+        scores = [answer.score for answer in same if answer.score is not None]
+        # Means of equal scores, added up in another order, may differ in their last bits.
+        merged.append(replace(same[0], score=round(sum(scores) / len(scores), _DIGITS)))
+
+    return merged
 
 
 def prepare_preferences(config: PreparePreferencesConfig) -> Manifest:

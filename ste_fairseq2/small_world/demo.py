@@ -55,7 +55,7 @@ def run_demo(config: DemoConfig) -> dict[str, list[RoundSummary]]:
     folder.mkdir(parents=True, exist_ok=True)
     instructions, held_out = folder / "instructions.jsonl", folder / f"{BENCHMARK}.jsonl"
     if not instructions.is_file():
-        write_training_instructions(instructions, config.instructions, config.seed)
+        write_training_instructions(instructions, config.num_instructions, config.seed)
     if not held_out.is_file():
         write_held_out_pairs(held_out, _NUM_HELD_OUT, config.seed)
     values = {
@@ -170,7 +170,7 @@ def _write_rounds(
     content = written[first] | {
         "filter": first,
         "other_filters": {name: written[name]["rounds"] for name in others},
-        "instructions": config.instructions,
+        "instructions": config.num_instructions,
     }
     write_text(folder / ROUNDS_NAME, json.dumps(content, indent=2) + "\n")
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from ste_fairseq2.errors import ConfigError
 
 _ROUNDS: Final = {"self_taught": 3, "self_rewarding": 2}
+_INSTRUCTIONS: Final = {"self_taught": 600, "self_rewarding": 1500}
 
 
 @dataclass(kw_only=True)
@@ -24,8 +25,8 @@ class DemoConfig:
     """seed of the instructions, of what is held out, the samples and the training"""
     rounds: int | None = None
     """rounds of judging and training (3 where absent); with self_rewarding rounds of DPO (2)"""
-    instructions: int = 600
-    """instructions to make pairs of; with self_rewarding new ones in each round"""
+    instructions: int | None = None
+    """instructions to make pairs of (600 where absent); with self_rewarding new ones a round (1500)"""
 
     def validate(self) -> None:
         """
@@ -40,3 +41,8 @@ class DemoConfig:
     def num_rounds(self) -> int:
         """The rounds to run."""
         return self.rounds if self.rounds is not None else _ROUNDS[self.method]
+
+    @property
+    def num_instructions(self) -> int:
+        """The instructions to begin with, or to write in each round."""
+        return self.instructions if self.instructions is not None else _INSTRUCTIONS[self.method]

@@ -73,7 +73,7 @@ def run_rewarding_demo(config: DemoConfig) -> list[RoundSummary]:
         "model": resource_dir("data") / "small_world" / "base",
         "ranked": ranked,
         "follow.held_out.inputs": held_out,
-        "self_instruct.count": config.instructions,
+        "self_instruct.count": config.num_instructions,
         "rounds": config.num_rounds,
         "seed": config.seed,
         "sft.config_file": configs / "sft.yaml",

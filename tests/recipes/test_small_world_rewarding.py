@@ -94,25 +94,23 @@ def test_every_model_is_measured_by_its_answers_and_as_a_judge(loop: Path) -> No
 
 
 def test_pairs_are_the_best_and_the_worst_by_the_scores(loop: Path) -> None:
-    scored: dict[str, list[float]] = {}
+    scored: dict[str, dict[str, list[float]]] = {}
     for path in sorted((loop / "m2/scores").glob("records-*.jsonl")):
         for row in read_rows(path):
             score = row.optional_number("score")
             if score is not None:
-                scored.setdefault(row.text("instruction_id"), []).append(score)
+                texts = scored.setdefault(row.text("instruction_id"), {})
+                texts.setdefault(row.text("response"), []).append(score)
+    means = {
+        name: [sum(scores) / len(scores) for scores in texts.values()] for name, texts in scored.items()
+    }
     pairs = [row.data for row in read_rows(loop / "m2/data/train-00000.jsonl")]
 
     assert pairs
     for pair in pairs:
-        scores = scored[pair["instruction_id"]]
-        assert (pair["chosen_score"], pair["rejected_score"]) == (max(scores), min(scores))
-    assert len(pairs) == sum(len(s) > 1 and min(s) < max(s) for s in scored.values()) - same_texts(loop)
-
-
-def same_texts(loop: Path) -> int:
-    manifest = json.loads((loop / "m2/data/manifest.json").read_text())
-
-    return int(manifest["counts"].get("same_text", 0))
+        found = means[pair["instruction_id"]]
+        assert (pair["chosen_score"], pair["rejected_score"]) == pytest.approx((max(found), min(found)))
+    assert len(pairs) == sum(max(found) - min(found) > 1e-6 for found in means.values())
 
 
 def test_nothing_that_is_held_out_is_learned(loop: Path) -> None:

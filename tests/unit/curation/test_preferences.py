@@ -54,8 +54,13 @@ def test_a_gap_can_be_asked_for() -> None:
     assert isinstance(pick(3.0, 4.0, min_gap=1.0), Pair)
 
 
-def test_equal_texts_are_no_pair() -> None:
+def test_answers_of_one_text_are_one_answer() -> None:
     assert pick_pair(answers(1.0, 2.0, texts="aa"), min_gap=0.0, seed=1) == "same_text"
+    # `a` has (5 + 1) / 2, so it is worse than `b`, though one scoring of it is the best of all.
+    found = pick_pair(answers(5.0, 4.0, 1.0, texts="aba"), min_gap=0.0, seed=1)
+    assert isinstance(found, Pair)
+    assert [(a.response, a.id, a.score) for a in found] == [("b", "i:1", 4.0), ("a", "i:0", 3.0)]
+    assert pick_pair(answers(5.0, 3.0, 1.0, texts="aba"), min_gap=0.0, seed=1) == "equal_scores"
 
 
 def test_the_choice_among_equals_is_the_seeds_whatever_the_order() -> None:
