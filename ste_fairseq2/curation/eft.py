@@ -19,6 +19,7 @@ from typing import Any, Final
 from ste_fairseq2.chat import defuse_control_tokens
 from ste_fairseq2.curation.lengths import LengthTally
 from ste_fairseq2.curation.output import OutputFolder
+from ste_fairseq2.curation.ranked import IFT_NAME
 from ste_fairseq2.curation.ranked_config import PrepareEftConfig
 from ste_fairseq2.curation.ranked_scores import RankedScore, read_ranked_scores, same_score
 from ste_fairseq2.digest import digest_file, digest_json
@@ -32,7 +33,6 @@ from ste_fairseq2.store import Manifest, Quarantine, find_record_files
 _STAGE: Final = "prepare-eft"
 
 EFT_NAME: Final = "eft.jsonl"
-IFT_NAME: Final = "ift.jsonl"
 
 
 class Agreement(str, Enum):
