@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.jsonl import write_rows
+from ste_fairseq2.jsonl import read_rows, write_rows
+from ste_fairseq2.records import read_messages
 from ste_fairseq2.rng import derived_generator
 from ste_fairseq2.small_world.instructions import Task, draw_distinct
+from ste_fairseq2.small_world.reasoning import parse_task
+from ste_fairseq2.store import find_record_files
 
 POINTS: Final = (5, 2, 0)
 """Points of an answer, by its rank."""
@@ -44,6 +47,27 @@ def draw_answer(task: Task, rank: int, generator: random.Random) -> str:
 def judgement_of_one(task: Task, points: int) -> str:
     """Return a judgement of one answer: the judge's own answer to the instruction, then the points."""
     return f"{task.answer} Score: {points}"
+
+
+def share_of_right_pairs(training_set: Path) -> float | None:
+    """Return in what share of preference pairs the chosen answer has the better grade, among the pairs
+    whose grades differ; ``None`` where there is none. Only the world's truth shows it.
+
+    An instruction that a model wrote may be none of the world's; pairs of those are left out.
+    """
+    right: list[bool] = []
+    for file in find_record_files(training_set):
+        for row in read_rows(file):
+            messages = read_messages(row) or ()
+            try:
+                [task] = (parse_task(message.content) for message in messages)
+            except ValueError:
+                continue
+            grades = [rank_of(task, row.text(name)) for name in ("tgt_chosen", "tgt_rejected")]
+            if grades[0] != grades[1]:
+                right.append(grades[0] < grades[1])
+
+    return sum(right) / len(right) if right else None
 
 
 def ranked_trees(count: int, seed: int) -> Iterator[dict[str, Any]]:

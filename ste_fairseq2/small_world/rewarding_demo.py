@@ -22,7 +22,7 @@ from ste_fairseq2.loop.status import rounds_cells
 from ste_fairseq2.resources import resource_dir
 from ste_fairseq2.small_world.demo import num_cores, run_loops
 from ste_fairseq2.small_world.demo_config import DemoConfig
-from ste_fairseq2.small_world.graded import write_ranked_trees
+from ste_fairseq2.small_world.graded import share_of_right_pairs, write_ranked_trees
 from ste_fairseq2.small_world.instructions import draw_distinct
 
 LOOP_NAME: Final = "loop"
@@ -95,14 +95,18 @@ def describe_rewarding_demo(folder: Path, summaries: Sequence[RoundSummary]) -> 
     """
     config, _ = read_loop_folder(folder / LOOP_NAME)
     header, *rows = rounds_cells(config, summaries)
-    ranking = [[summary.name, *_ranking(summary)] for summary in summaries]
+    ranking = [
+        [summary.name, *_ranking(summary), _right_pairs(folder / LOOP_NAME, summary)]
+        for summary in summaries
+    ]
+    columns = ["round", *_RANKING_COLUMNS.values(), "pairs the right way"]
 
     return (
-        f"{markdown.table(header, rows)}\n\n"
-        f"{markdown.table(['round', *_RANKING_COLUMNS.values()], ranking)}\n\n"
+        f"{markdown.table(header, rows)}\n\n{markdown.table(columns, ranking)}\n\n"
         "Above, in percent: right answers to held-out instructions, and accuracy on held-out ranked "
         "answers, which are scored one by one (ranks) or compared in pairs (pairs). Below: agreement of "
-        "the scores with people's ranks; the correlations are from -1 to 1."
+        "the scores with people's ranks; the correlations are from -1 to 1. Pairs the right way: of the "
+        "preference pairs whose answers differ in grade, those whose chosen answer has the better one."
     )
 
 
@@ -115,3 +119,10 @@ def _ranking(summary: RoundSummary) -> Iterator[str]:
         else:
             is_correlation = name in ("spearman", "kendall")
             yield f"{value:.2f}" if is_correlation else markdown.percent(value)
+
+
+def _right_pairs(loop: Path, summary: RoundSummary) -> str:
+    if summary.dpo_examples is None:
+        return markdown.NONE
+
+    return markdown.percent(share_of_right_pairs(loop / summary.name.lower() / "data"))

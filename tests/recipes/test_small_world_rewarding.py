@@ -133,7 +133,7 @@ def test_lineage(loop: Path) -> None:
 
 
 def test_status_and_report(loop: Path) -> None:
-    assert "All 20 steps are done." in run("loop", "status", loop)
+    assert "All 25 steps are done." in run("loop", "status", loop)
     run("report", loop)
     assert "M2" in (loop / "report.html").read_text()
 

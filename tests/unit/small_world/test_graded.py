@@ -10,7 +10,7 @@ import pytest
 from ste_fairseq2.curation.ranked import prepare_ranked
 from ste_fairseq2.curation.ranked_config import PrepareRankedConfig
 from ste_fairseq2.errors import ConfigError
-from ste_fairseq2.jsonl import read_rows
+from ste_fairseq2.jsonl import read_rows, write_rows
 from ste_fairseq2.scores import parse_score
 from ste_fairseq2.small_world.graded import (
     POINTS,
@@ -18,6 +18,7 @@ from ste_fairseq2.small_world.graded import (
     judgement_of_one,
     rank_of,
     ranked_trees,
+    share_of_right_pairs,
     write_ranked_trees,
 )
 from ste_fairseq2.small_world.instructions import Task
@@ -82,3 +83,20 @@ def test_people_rank_nothing_that_is_held_out() -> None:
 def test_what_the_world_does_not_offer_is_refused(count: int) -> None:
     with pytest.raises(ConfigError, match="`count` must be from 1 to 5000"):
         ranked_trees(count, 1)
+
+
+def test_pairs_the_right_way(tmp_path: Path) -> None:
+    pairs = [
+        *(("max of 3 8 2", "8", "3"), ("max of 3 8 2", "2", "5"), ("min of 1 4 6", "4", "1")),
+        # Equally good, and none of the world's.
+        *(("max of 3 8 2", "3", "2"), ("sum of 1 2", "3", "1"), ("max of 3 eight", "3", "1")),
+    ]
+    rows = [
+        {"messages": [{"role": "user", "content": text}], "tgt_chosen": one, "tgt_rejected": other}
+        for text, one, other in pairs
+    ]
+    write_rows(tmp_path / "pairs.jsonl", rows)
+
+    assert share_of_right_pairs(tmp_path / "pairs.jsonl") == pytest.approx(2 / 3)
+    write_rows(tmp_path / "pairs.jsonl", rows[3:])
+    assert share_of_right_pairs(tmp_path / "pairs.jsonl") is None
