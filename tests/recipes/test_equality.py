@@ -47,18 +47,25 @@ FOUR_PROCESSES = {
 }
 
 
-def assert_equal(found: list[dict[str, float]], expected: list[dict[str, float]]) -> None:
+def assert_equal(
+    found: list[dict[str, float]], expected: list[dict[str, float]], *, is_first_exact: bool = True
+) -> None:
     """Losses and log-probabilities to 1e-5, and two figures that float32 cannot give as exactly.
 
     Behind the first step, the margin is a small difference of log-probabilities of about a thousand,
     each right to 1e-5 of itself; and Adam's first updates are close to the gradient's sign, so that a
     gradient that is all but zero may move its weight either way, which later gradient norms feel before
     the losses do.
+
+    :param is_first_exact: whether the first step's figures are right to 1e-5 too. With four processes
+        policy and reference are added up in orders of their own, and the gradient's weight is a function
+        of the margin, so on some processors they are not.
     """
     assert len(found) == len(expected)
     for step, (one, other) in enumerate(zip(found, expected, strict=True), start=1):
         for name, value in other.items():
-            is_exact = step == 1 or name not in ("Gradient Norm", "Reward Margin")
+            is_first = step == 1 and is_first_exact
+            is_exact = is_first or name not in ("Gradient Norm", "Reward Margin")
             tolerance = 1e-5 if is_exact else 1e-4
             assert one[name] == pytest.approx(value, rel=tolerance, abs=1e-5), (step, name)
 
@@ -197,7 +204,7 @@ def test_tensor_parallel_and_fsdp_with_cached_reference(
     found = run_variants(run_jobs, dpo_config, variants, tmp_path, num_processes=4)
 
     for metrics in found.values():
-        assert_equal(metrics, expected)
+        assert_equal(metrics, expected, is_first_exact=False)
 
 
 def test_sft(
