@@ -19,6 +19,13 @@ settings.load_profile("project")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+_LONGEST = ("test_small_world_loop.py", "test_equality.py", "test_checkpoint_choice.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in _LONGEST)
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
