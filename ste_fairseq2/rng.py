@@ -16,3 +16,8 @@ def derived_seed(seed: int, stage: str, record_id: str) -> int:
 def derived_generator(seed: int, stage: str, record_id: str) -> random.Random:
     """Return a generator for one record of one stage; see :func:`derived_seed`."""
     return random.Random(derived_seed(seed, stage, record_id))
+
+
+def draw_key(seed: int, stage: str, record_id: str) -> tuple[float, str]:
+    """Return what to sort records by for an order of chance, which does not depend on the others."""
+    return derived_generator(seed, stage, record_id).random(), record_id

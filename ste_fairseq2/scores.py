@@ -1,4 +1,4 @@
-"""The score of a pointwise judgement: one parser, for stages and evaluation alike.
+"""The score of a pointwise judgement: one parser and one arithmetic, for stages and evaluation alike.
 
 A judgement that adds up points (Self-Rewarding, arXiv 2401.10020, figure 2) closes with ``Score: N``,
 0 to 5. The parser reads generated text only, never the prompt, and binds to the last line of that form,
@@ -9,12 +9,16 @@ failure, and never quietly a number.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
 from ste_fairseq2.verdicts import without_thoughts
 
 MAX_SCORE: Final = 5
+
+_DIGITS: Final = 9
+"""To which means are compared: one that was added up in another order may differ in its last bits."""
 
 _WORDS: Final = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 
@@ -55,3 +59,25 @@ def parse_score(output: str, finish_reason: str | None = None) -> float | ScoreF
     score = float(_WORDS[text] if text in _WORDS else text.replace(",", "."))
 
     return score if score <= MAX_SCORE else ScoreFailure.UNPARSEABLE
+
+
+def mean_score(scores: Iterable[float | None]) -> float | None:
+    """Return the mean of the samples that have a score; ``None`` where none has."""
+    known = [score for score in scores if score is not None]
+
+    return sum(known) / len(known) if known else None
+
+
+def comparable(mean: float) -> float:
+    """Return a mean, or a difference of means, without what the order of adding up may change."""
+    return round(mean, _DIGITS)
+
+
+def same_score(first: float, second: float) -> bool:
+    """Whether two means are the same but for the order they were added up in."""
+    return comparable(first - second) == 0
+
+
+def whole_points(score: float) -> int:
+    """Return a score to the nearest whole point; half a point goes up."""
+    return int(score + 0.5)

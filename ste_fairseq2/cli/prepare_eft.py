@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ste_fairseq2.cli.config import parse_config
+from ste_fairseq2.cli.counts import list_counts
 from ste_fairseq2.curation.ranked_config import PrepareEftConfig
 
 
@@ -32,14 +32,10 @@ def run(argv: Sequence[str]) -> None:
 
     manifest = prepare_eft(config)
     details = manifest.details
-    print(f"instructions by fate: {_listed(manifest.counts)}")
-    print(f"answers by fate: {_listed(details['answers'])}")
-    print(f"by score: {_listed(details['points']['before'])}")
-    print(f"after thinning: {_listed(details['points']['after'])}")
-    print(f"rows: {_listed(details['examples'])}")
+    print(f"instructions by fate: {list_counts(manifest.counts)}")
+    print(f"answers by fate: {list_counts(details['answers'])}")
+    print(f"by score: {list_counts(details['points']['before'])}")
+    print(f"after thinning: {list_counts(details['points']['after'])}")
+    print(f"rows: {list_counts(details['examples'])}")
     print(describe_lengths(details["lengths"]))
     print(f"written to {config.output_dir}")
-
-
-def _listed(counts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items())

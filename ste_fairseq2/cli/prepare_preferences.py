@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ste_fairseq2.cli.config import parse_config
+from ste_fairseq2.cli.counts import list_counts
 from ste_fairseq2.curation.config import PreparePreferencesConfig
 
 
@@ -30,9 +31,8 @@ def run(argv: Sequence[str]) -> None:
     from ste_fairseq2.curation.preferences import prepare_preferences
 
     manifest = prepare_preferences(config)
-    counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
     details = manifest.details
-    print(f"instructions by fate: {counts}")
+    print(f"instructions by fate: {list_counts(manifest.counts)}")
     print(f"pairs: {details['examples']['written']}, mean gap of the scores {details['mean_gap']:g}")
     print(f"longer: chosen {details['chosen_longer']}, rejected {details['rejected_longer']}")
     print(describe_lengths(details["lengths"]))

@@ -8,26 +8,24 @@ teach it to judge. Of the most frequent score, of which there are far too many, 
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
 from ste_fairseq2.chat import defuse_control_tokens
 from ste_fairseq2.curation.lengths import LengthTally
-from ste_fairseq2.curation.output import OutputFolder
+from ste_fairseq2.curation.output import OutputFolder, resolve_config
 from ste_fairseq2.curation.ranked import IFT_NAME
 from ste_fairseq2.curation.ranked_config import PrepareEftConfig
-from ste_fairseq2.curation.ranked_scores import RankedScore, read_ranked_scores, same_score
+from ste_fairseq2.curation.ranked_scores import RankedScore, read_ranked_scores
 from ste_fairseq2.digest import digest_file, digest_json
 from ste_fairseq2.errors import EmptyDataError, MissingPathError, RowError
 from ste_fairseq2.jsonl import read_rows, write_rows
 from ste_fairseq2.records import SftExample, content_id
-from ste_fairseq2.rng import derived_generator
-from ste_fairseq2.scores import MAX_SCORE
+from ste_fairseq2.rng import draw_key
+from ste_fairseq2.scores import MAX_SCORE, same_score, whole_points
 from ste_fairseq2.store import Manifest, Quarantine, find_record_files
 
 _STAGE: Final = "prepare-eft"
@@ -72,11 +70,6 @@ def agrees(ranks: Sequence[float], scores: Sequence[float | None], *, strict: bo
     return Agreement.DISAGREES if wrong or (strict and ties) else Agreement.AGREES
 
 
-def whole_points(score: float) -> int:
-    """Return a score to the nearest whole point; half a point goes up."""
-    return int(score + 0.5)
-
-
 def thin_most_frequent(points: Mapping[str, int], *, seed: int) -> set[str]:
     """Return the ids to keep: of the most frequent points as many as there are of the second.
 
@@ -88,11 +81,10 @@ def thin_most_frequent(points: Mapping[str, int], *, seed: int) -> set[str]:
     if len(counts) < 2:
         return set(points)
     (most, number), (_, limit) = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:2]
-
-    def draw(name: str) -> tuple[float, str]:
-        return derived_generator(seed, f"{_STAGE}/thin", name).random(), name
-
-    of_most = sorted((name for name in points if points[name] == most), key=draw)
+    of_most = sorted(
+        (name for name in points if points[name] == most),
+        key=lambda name: draw_key(seed, f"{_STAGE}/thin", name),
+    )
 
     return points.keys() - set(of_most[min(limit, number) :])
 
@@ -108,8 +100,7 @@ def prepare_eft(config: PrepareEftConfig) -> Manifest:
     for file in ift_files:
         if not file.is_file():
             raise MissingPathError("file of IFT examples", file)
-    plain = {k: v for k, v in asdict(config).items() if k not in ("output_dir", "quarantine_limit")}
-    resolved = {"stage": _STAGE, **json.loads(json.dumps(plain, default=str))}
+    resolved = resolve_config(_STAGE, config)
 
     with OutputFolder(config.output_dir, resolved, [*inputs, *ift_files]) as output:
         finished = output.finished()
@@ -147,10 +138,7 @@ def prepare_eft(config: PrepareEftConfig) -> Manifest:
                     "ift": len(ift),
                     "written": len(found.kept) + len(ift),
                 },
-                "files": {
-                    name: {"rows": len(content), "sha256": digest_file(output.staged / name)}
-                    for name, content in rows.items()
-                },
+                "files": output.describe_staged(rows),
             },
         )
         output.commit(manifest)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sized
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from ste_fairseq2.digest import digest_file
 from ste_fairseq2.errors import InputError
 from ste_fairseq2.jsonl import write_text
 from ste_fairseq2.store.folder import CONFIG_NAME, LOCK_NAME, check_config, lock_folder, write_config
@@ -24,6 +26,19 @@ _INPUTS_NAME: Final = ".inputs.json"
 
 _UNFINISHED: Final = {LOCK_NAME, _SCRATCH_NAME, QUARANTINE_NAME, f".{CONFIG_NAME}.tmp"}
 """What a run that did not finish leaves behind."""
+
+
+def resolve_config(
+    stage: str, config: Any, *, without: Collection[str] = ("output_dir", "quarantine_limit")
+) -> dict[str, Any]:
+    """Return what a result depends on, as JSON values.
+
+    :param config: the dataclass that the run was configured with.
+    :param without: its fields that change nothing in the result.
+    """
+    plain = {name: value for name, value in asdict(config).items() if name not in without}
+
+    return {"stage": stage, **json.loads(json.dumps(plain, default=str))}
 
 
 class OutputFolder:
@@ -81,6 +96,16 @@ class OutputFolder:
             return None
 
         return manifest
+
+    def describe_staged(self, files: Mapping[str, Sized]) -> dict[str, Any]:
+        """Return what a manifest says of staged files.
+
+        :param files: their rows, by name.
+        """
+        return {
+            name: {"rows": len(rows), "sha256": digest_file(self.staged / name)}
+            for name, rows in files.items()
+        }
 
     def commit(self, manifest: Manifest) -> None:
         """Move the staged files into place, in the stead of those of an earlier run."""

@@ -7,30 +7,27 @@ without a score is on neither side: a judge's failure says nothing of the answer
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ste_fairseq2.curation.config import PreparePreferencesConfig
 from ste_fairseq2.curation.lengths import LengthTally
-from ste_fairseq2.curation.output import OutputFolder
+from ste_fairseq2.curation.output import OutputFolder, resolve_config
 from ste_fairseq2.digest import digest_file, digest_json, digest_text
 from ste_fairseq2.errors import EmptyDataError, RowError
 from ste_fairseq2.jsonl import Row, read_rows, write_rows
 from ste_fairseq2.records import Message, PreferenceExample, content_id
 from ste_fairseq2.rng import derived_generator
+from ste_fairseq2.scores import comparable, mean_score
 from ste_fairseq2.store import Manifest, Quarantine, find_record_files
 
 _STAGE: Final = "prepare-preferences"
 _FILE_NAME: Final = "train-00000.jsonl"
 
 KEPT: Final = "kept"
-
-_DIGITS: Final = 9
-"""Of scores."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +95,8 @@ def _merge(scored: Iterable[ScoredAnswer]) -> list[ScoredAnswer]:
         by_text.setdefault(answer.response, []).append(answer)
     merged = []
     for same in by_text.values():
-        scores = [answer.score for answer in same if answer.score is not None]
-        # Means of equal scores, added up in another order, may differ in their last bits.
-        merged.append(replace(same[0], score=round(sum(scores) / len(scores), _DIGITS)))
+        mean = mean_score(answer.score for answer in same)
+        merged.append(replace(same[0], score=None if mean is None else comparable(mean)))
 
     return merged
 
@@ -112,8 +108,7 @@ def prepare_preferences(config: PreparePreferencesConfig) -> Manifest:
     :raises EmptyDataError: no instruction gives a pair.
     """
     inputs = [file for folder in config.scores_dir for file in find_record_files(folder)]
-    plain = {k: v for k, v in asdict(config).items() if k not in ("output_dir", "quarantine_limit")}
-    resolved = {"stage": _STAGE, **json.loads(json.dumps(plain, default=str))}
+    resolved = resolve_config(_STAGE, config)
 
     with OutputFolder(config.output_dir, resolved, inputs) as output:
         finished = output.finished()
@@ -135,14 +130,13 @@ def prepare_preferences(config: PreparePreferencesConfig) -> Manifest:
                 pairs.append(found)
         if not pairs:
             raise EmptyDataError("the input", fates)
-        path = output.staged / _FILE_NAME
-        write_rows(path, map(_to_row, pairs))
+        write_rows(output.staged / _FILE_NAME, map(_to_row, pairs))
         manifest = Manifest(
             stage=_STAGE,
             config=resolved,
             counts={"malformed": quarantine.count, **dict(sorted(fates.items()))},
             digests={"scores": digest_json([digest_file(file) for file in inputs])},
-            details=_details(pairs, groups, path),
+            details=_details(pairs, groups) | {"files": output.describe_staged({_FILE_NAME: pairs})},
         )
         output.commit(manifest)
 
@@ -178,7 +172,7 @@ def _to_row(pair: Pair) -> dict[str, Any]:
     ).to_row()
 
 
-def _details(pairs: Sequence[Pair], groups: dict[str, list[ScoredAnswer]], path: Path) -> dict[str, Any]:
+def _details(pairs: Sequence[Pair], groups: dict[str, list[ScoredAnswer]]) -> dict[str, Any]:
     answers = [answer for group in groups.values() for answer in group]
     gaps = [(pair.chosen.score or 0.0) - (pair.rejected.score or 0.0) for pair in pairs]
 
@@ -195,5 +189,4 @@ def _details(pairs: Sequence[Pair], groups: dict[str, list[ScoredAnswer]], path:
             "chosen": LengthTally([pair.chosen.response for pair in pairs]).report(),
             "rejected": LengthTally([pair.rejected.response for pair in pairs]).report(),
         },
-        "files": {path.name: {"rows": len(pairs), "sha256": digest_file(path)}},
     }

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ste_fairseq2.curation.config import CurationConfig, PrepareDpoConfig, PrepareSftConfig
 from ste_fairseq2.curation.files import NEGATIVES, collect_files, cut_into_blocks
 from ste_fairseq2.curation.outcomes import REJECTED, Outcome
-from ste_fairseq2.curation.output import OutputFolder
+from ste_fairseq2.curation.output import OutputFolder, resolve_config
 from ste_fairseq2.curation.parallel import Workers
 from ste_fairseq2.curation.scan import COLUMNS, scan_block
 from ste_fairseq2.curation.write import ExampleWriter, Written
@@ -68,8 +67,7 @@ def prepare_dpo(config: PrepareDpoConfig) -> Manifest:
 def _prepare(stage: str, config: CurationConfig, shape: _Shape) -> Manifest:
     folders = [*config.generation_dir, *([shape.negatives] if shape.negatives else [])]
     inputs = [path for folder in folders for path in find_data_files(folder)]
-    plain = {name: value for name, value in asdict(config).items() if name not in _NOT_IN_RESULT}
-    resolved = {"stage": stage, **json.loads(json.dumps(plain, default=str))}
+    resolved = resolve_config(stage, config, without=_NOT_IN_RESULT)
     salt = derived_seed(config.seed, stage, "")
 
     with OutputFolder(config.output_dir, resolved, inputs) as output:

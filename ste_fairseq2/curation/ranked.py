@@ -8,25 +8,24 @@ answers that agree with the ranks. This writes the first and what the second is 
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ste_fairseq2.curation.conversations import read_conversations
 from ste_fairseq2.curation.first_turns import FirstTurns, RankedPrompt, Selected
 from ste_fairseq2.curation.lengths import LengthTally
-from ste_fairseq2.curation.output import OutputFolder
+from ste_fairseq2.curation.output import OutputFolder, resolve_config
 from ste_fairseq2.curation.ranked_config import PrepareRankedConfig
-from ste_fairseq2.digest import digest_file, digest_json, digest_text
+from ste_fairseq2.digest import digest_json, digest_text
 from ste_fairseq2.errors import EmptyDataError, RowError
 from ste_fairseq2.instructions.sources import InstructionSource
 from ste_fairseq2.instructions.wording import normal_form
 from ste_fairseq2.jsonl import write_rows
 from ste_fairseq2.records import Message, SftExample
-from ste_fairseq2.rng import derived_generator
+from ste_fairseq2.rng import derived_generator, draw_key
 from ste_fairseq2.store import Manifest, Quarantine
 
 _STAGE: Final = "prepare-ranked"
@@ -56,8 +55,7 @@ def prepare_ranked(config: PrepareRankedConfig) -> Manifest:
     """
     sources = [InstructionSource(location) for location in config.inputs]
     files = [part for source in sources for part in source.parts if isinstance(part, Path)]
-    plain = {k: v for k, v in asdict(config).items() if k not in ("output_dir", "quarantine_limit")}
-    resolved = {"stage": _STAGE, **json.loads(json.dumps(plain))}
+    resolved = resolve_config(_STAGE, config)
 
     with OutputFolder(config.output_dir, resolved, files) as output:
         finished = output.finished()
@@ -98,7 +96,7 @@ def prepare_ranked(config: PrepareRankedConfig) -> Manifest:
                     "written": sum(map(len, rows.values())),
                 },
                 "lengths": {"ift": LengthTally([example.tgt for example in examples]).report()},
-                "files": _describe_files(output.staged, written),
+                "files": output.describe_staged(written),
             },
         )
         output.commit(manifest)
@@ -129,11 +127,9 @@ def split_prompts(prompts: Sequence[RankedPrompt], *, share: float, seed: int) -
 
 def choose_ift(prompts: Iterable[RankedPrompt], *, most: int, seed: int) -> list[SftExample]:
     """Draw prompts, and of each the best-ranked answer, or one of several; in the order of the draw."""
+    drawn = sorted(prompts, key=lambda prompt: draw_key(seed, f"{_STAGE}/ift", prompt.id))
 
-    def draw(prompt: RankedPrompt) -> tuple[float, str]:
-        return derived_generator(seed, f"{_STAGE}/ift", prompt.id).random(), prompt.id
-
-    return [_to_example(prompt, seed) for prompt in sorted(prompts, key=draw)[:most]]
+    return [_to_example(prompt, seed) for prompt in drawn[:most]]
 
 
 def _to_example(prompt: RankedPrompt, seed: int) -> SftExample:
@@ -157,14 +153,11 @@ def _text_key(text: str) -> str:
 
 
 def _draw_texts(keys: Collection[str], share: float, seed: int) -> frozenset[str]:
-    def draw(key: str) -> tuple[float, str]:
-        return derived_generator(seed, f"{_STAGE}/split", key).random(), key
-
     number = round(share * len(keys))
     if share > 0 and len(keys) > 1:
         number = min(max(number, 1), len(keys) - 1)
 
-    return frozenset(sorted(keys, key=draw)[:number])
+    return frozenset(sorted(keys, key=lambda key: draw_key(seed, f"{_STAGE}/split", key))[:number])
 
 
 def _select(
@@ -203,9 +196,3 @@ def _answer_fates(selected: Selected, sets: RankedSets) -> dict[str, int]:
         fates[name] += sum(len(prompt.answers) for prompt in prompts)
 
     return dict(sorted(fates.items()))
-
-
-def _describe_files(folder: Path, files: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    return {
-        name: {"rows": len(rows), "sha256": digest_file(folder / name)} for name, rows in files.items()
-    }

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ste_fairseq2.errors import RowError
 from ste_fairseq2.jsonl import OnError, Row, read_rows
 from ste_fairseq2.records.ranked import RankedAnswer
 from ste_fairseq2.rng import derived_generator
-
-_DIGITS: Final = 9
-"""To which means are compared: one that was added up in another order may differ in its last bits."""
+from ste_fairseq2.scores import comparable
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class RankedScore:
             return None
         mean = self.score
         usable = [
-            (round(abs(sample.score - mean), _DIGITS), sample.finish_reason != "stop", sample)
+            (comparable(abs(sample.score - mean)), sample.finish_reason != "stop", sample)
             for sample in self.samples
             if sample.score is not None and sample.finish_reason != "length" and sample.output.strip()
         ]
@@ -74,11 +71,6 @@ class RankedScore:
         generator = derived_generator(seed, stage, self.answer.id)
 
         return generator.choice([sample for *key, sample in usable if key == best])
-
-
-def same_score(first: float, second: float) -> bool:
-    """Whether two means are the same but for the order they were added up in."""
-    return round(first - second, _DIGITS) == 0
 
 
 def read_ranked_scores(files: Sequence[Path], *, on_error: OnError) -> Iterator[RankedScore]:

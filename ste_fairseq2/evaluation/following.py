@@ -22,16 +22,17 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from ste_fairseq2.errors import EmptyDataError
+from ste_fairseq2.evaluation.benchmark import BenchmarkPair
 from ste_fairseq2.evaluation.bootstrap import Bootstrap
 from ste_fairseq2.evaluation.follow_config import FollowConfig
+from ste_fairseq2.evaluation.judging import judge_pairs
 from ste_fairseq2.evaluation.rows import read_stored
 from ste_fairseq2.jsonl import Row, read_rows, write_rows, write_text
 from ste_fairseq2.records import Instruction
 from ste_fairseq2.records.ranked import RankedAnswer
 from ste_fairseq2.store import find_record_files
 from ste_fairseq2.synthesis.config import StageConfig
-from ste_fairseq2.synthesis.inputs import ignore
-from ste_fairseq2.synthesis.judge import JudgeConfig, run_judge
+from ste_fairseq2.synthesis.judge import JudgeConfig
 from ste_fairseq2.synthesis.respond import RespondConfig, run_respond
 from ste_fairseq2.verdicts import Verdict
 
@@ -147,21 +148,19 @@ def _compare(
     config: JudgeConfig, questions: Mapping[str, Question], answers: Mapping[str, str]
 ) -> dict[str, float]:
     """Return the share of comparisons that each answer wins; none is 0."""
-    rows = (
-        {
-            "id": name,
-            "input": questions[name].instruction,
-            "response_a": answer,
-            "response_b": questions[name].answer,
-            "label": Verdict.A.value,
-        }
+    pairs = [
+        BenchmarkPair(
+            id=name,
+            prompt=questions[name].instruction,
+            answers=(answer, questions[name].answer),
+            better=Verdict.A,
+        )
         for name, answer in answers.items()
-    )
-    write_rows(Path(config.inputs), rows)
-    run_judge(config)
+    ]
+    folder = judge_pairs(pairs, config)
     won: dict[str, list[float]] = {name: [] for name in questions}
-    for file in find_record_files(config.output):
-        for row in read_rows(file, on_error=ignore):
+    for file in find_record_files(folder):
+        for row in read_rows(file):
             for judgement in read_stored(row).judgements:
                 decided = judgement.verdict.is_decided
                 won[judgement.pair_id].append(

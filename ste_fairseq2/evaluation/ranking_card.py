@@ -18,7 +18,8 @@ _TITLES: Final[Mapping[str, str]] = {
     "spearman": "Spearman",
     "kendall": "Kendall's tau-b",
 }
-_CORRELATIONS: Final = ("spearman", "kendall")
+CORRELATIONS: Final = ("spearman", "kendall")
+"""The figures that are no shares, but from -1 to 1."""
 
 
 def ranking_rows(report: RankingReport) -> Sequence[tuple[str, str]]:
@@ -57,8 +58,14 @@ def render_ranking(report: RankingReport) -> str:
 
 
 def _value(name: str, value: float | None, interval: Interval | None) -> str:
-    if name not in _CORRELATIONS:
+    if name not in CORRELATIONS:
         return markdown.percent(value, interval)
+
+    return show_correlation(value, interval)
+
+
+def show_correlation(value: float | None, interval: Interval | None) -> str:
+    """Return a figure that is no share, with its interval."""
     if value is None:
         return markdown.NONE
 

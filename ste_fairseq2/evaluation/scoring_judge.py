@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ste_fairseq2.evaluation.benchmark import Benchmark
 from ste_fairseq2.evaluation.item_table import SampleCounts
@@ -19,13 +19,10 @@ from ste_fairseq2.evaluation.provenance import find_provenance
 from ste_fairseq2.evaluation.result import Evaluation
 from ste_fairseq2.jsonl import Row, read_rows, write_rows
 from ste_fairseq2.records.identity import content_id
-from ste_fairseq2.scores import MAX_SCORE, ScoreFailure
+from ste_fairseq2.scores import MAX_SCORE, ScoreFailure, comparable
 from ste_fairseq2.store import find_record_files
 from ste_fairseq2.synthesis.judge import JudgeConfig
 from ste_fairseq2.synthesis.score import run_score
-
-_DIGITS: Final = 9
-"""Of scores: means of the same samples, added up in another order, may differ in their last bits."""
 
 
 def evaluate_scoring_judge(
@@ -89,7 +86,7 @@ class _Grade:
         score = row.optional_number("score")
         tokens = (samples.total * row.require("num_prompt_tokens"), row.require("num_output_tokens"))
 
-        return _Grade(None if score is None else round(score, _DIGITS), samples, tokens)
+        return _Grade(None if score is None else comparable(score), samples, tokens)
 
 
 def _read_grades(folder: Path) -> dict[str, _Grade]:

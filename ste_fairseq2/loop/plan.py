@@ -10,6 +10,7 @@ methods share, below the loop's folder::
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -84,13 +85,16 @@ class Plan:
 
     def maker_of(self, place: str) -> Step | None:
         """Return the step whose output a folder or file is or lies in; ``None`` for the user's own."""
-        makers = {str(step.output): step for step in self.steps}
         path = Path(place)
         for candidate in (path, *path.parents):
-            if str(candidate) in makers:
-                return makers[str(candidate)]
+            if candidate in self._makers:
+                return self._makers[candidate]
 
         return None
+
+    @functools.cached_property
+    def _makers(self) -> Mapping[Path, Step]:
+        return {step.output: step for step in self.steps}
 
 
 def show_command(step: Step, command: Sequence[str]) -> str:

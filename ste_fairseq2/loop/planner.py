@@ -167,6 +167,10 @@ class Planner(ABC, Generic[ConfigT]):
 
         return output
 
+    def complete_evaluation(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options of an evaluation with what the method adds to the user's."""
+        return options
+
     def evaluate(self, prefix: str, number: int, judge: Path) -> dict[str, Path]:
         """Add an evaluation of a judge on each benchmark."""
         return {
@@ -184,7 +188,12 @@ class Planner(ABC, Generic[ConfigT]):
         subject: Mapping[str, Path],
         options: Mapping[str, Any],
     ) -> Path:
+        """Add an evaluation, and return its output.
+
+        :param subject: what is evaluated, by option.
+        """
         output = self.folder / name
+        options = self.complete_evaluation(options)
         judge_options = self.config.engine | options.get("judge_options", {})
         values = {"output": output, **subject, **options, "judge_options": judge_options}
         [model] = subject.values()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ste_fairseq2.report.facts import LoopFacts, round_title
 from ste_fairseq2.report.judgements import BECAME, NAMES, ShownAnswer, ShownJudgement, ShownPair
-from ste_fairseq2.scores import MAX_SCORE
+from ste_fairseq2.scores import MAX_SCORE, whole_points
 
 MOST_CHARS: Final = 20_000
 """Of one text; the rest is left out, and the page says so."""
@@ -93,7 +93,7 @@ def _answer_row(answer: ShownAnswer) -> dict[str, Any]:
         "kind": "scored answers",
         "round": answer.round,
         # Half a point goes up, as in the parts above.
-        "points": _NO_SCORE if answer.score is None else str(int(answer.score + 0.5)),
+        "points": _NO_SCORE if answer.score is None else str(whole_points(answer.score)),
         "score": _score_text(answer.score),
         "became": answer.became,
         "instruction": _clip(answer.instruction),

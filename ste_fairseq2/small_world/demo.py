@@ -66,7 +66,7 @@ def run_demo(config: DemoConfig) -> dict[str, list[RoundSummary]]:
     source = f"sources.{_SOURCE}"
     run_loops(
         {
-            _PAIRS_NAME: _loop(
+            _PAIRS_NAME: loop_command(
                 folder / _PAIRS_NAME,
                 values | {f"{source}.instructions": instructions, "rounds": 0, "evaluate": "{}"},
             )
@@ -80,11 +80,11 @@ def run_demo(config: DemoConfig) -> dict[str, list[RoundSummary]]:
         "rounds": config.num_rounds,
     }
     loops = {
-        name: _loop(folder / name, values | {"prepare_sft.min_agreement": agreement})
+        name: loop_command(folder / name, values | {"prepare_sft.min_agreement": agreement})
         for name, agreement in FILTERS.items()
     }
     run_loops(loops, cores=max(1, num_cores() // len(loops)))
-    rounds = {name: _read_rounds(folder / name) for name in FILTERS}
+    rounds = {name: read_rounds(folder / name) for name in FILTERS}
     _write_rounds(config, folder, rounds)
 
     return rounds
@@ -95,8 +95,13 @@ def pairs_of(folder: Path) -> Path:
     return folder / _PAIRS_NAME / "sources" / _SOURCE / "worsen"
 
 
-def _loop(folder: Path, values: Mapping[str, object]) -> list[str]:
-    config = resource_dir("training_configs") / "small_world" / "loop.yaml"
+def loop_command(folder: Path, values: Mapping[str, object], *, name: str = "loop.yaml") -> list[str]:
+    """Return the command of a loop of the small world.
+
+    :param values: what wins over its configuration.
+    :param name: of the configuration.
+    """
+    config = resource_dir("training_configs") / "small_world" / name
     assignments = [f"{name}={value}" for name, value in values.items()]
 
     return ["ste", "loop", str(config), "--output-dir", str(folder), "--set", *assignments]
@@ -153,7 +158,8 @@ def _show(name: str, lines: IO[str], began: float) -> None:
         print(f"{time.monotonic() - began:4.0f} s  {name}: {line.rstrip()}", file=sys.stderr, flush=True)
 
 
-def _read_rounds(folder: Path) -> list[RoundSummary]:
+def read_rounds(folder: Path) -> list[RoundSummary]:
+    """Return the rounds of a loop, the seed model first."""
     _, plan = read_loop_folder(folder)
 
     return summarise_rounds(plan, folder)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ste_fairseq2.evaluation import markdown
+from ste_fairseq2.evaluation.ranking_card import CORRELATIONS
 from ste_fairseq2.jsonl import write_rows
 from ste_fairseq2.loop.load import read_loop_folder
-from ste_fairseq2.loop.rounds import RoundSummary, summarise_rounds
+from ste_fairseq2.loop.rounds import RoundSummary
 from ste_fairseq2.loop.status import rounds_cells
 from ste_fairseq2.resources import resource_dir
-from ste_fairseq2.small_world.demo import num_cores, run_loops
+from ste_fairseq2.small_world.demo import loop_command, num_cores, read_rounds, run_loops
 from ste_fairseq2.small_world.demo_config import DemoConfig
 from ste_fairseq2.small_world.graded import share_of_right_pairs, write_ranked_trees
 from ste_fairseq2.small_world.instructions import draw_distinct
@@ -79,13 +80,10 @@ def run_rewarding_demo(config: DemoConfig) -> list[RoundSummary]:
         "sft.config_file": configs / "sft.yaml",
         "dpo.config_file": configs / "dpo.yaml",
     }
-    assignments = [f"{name}={value}" for name, value in values.items()]
-    command = ["ste", "loop", str(configs / "self_rewarding.yaml")]
-    command += ["--output-dir", str(folder / LOOP_NAME), "--set", *assignments]
+    command = loop_command(folder / LOOP_NAME, values, name="self_rewarding.yaml")
     run_loops({LOOP_NAME: command}, cores=num_cores())
-    _, plan = read_loop_folder(folder / LOOP_NAME)
 
-    return summarise_rounds(plan, folder / LOOP_NAME)
+    return read_rounds(folder / LOOP_NAME)
 
 
 def describe_rewarding_demo(folder: Path, summaries: Sequence[RoundSummary]) -> str:
@@ -117,8 +115,7 @@ def _ranking(summary: RoundSummary) -> Iterator[str]:
         if value is None:
             yield markdown.NONE
         else:
-            is_correlation = name in ("spearman", "kendall")
-            yield f"{value:.2f}" if is_correlation else markdown.percent(value)
+            yield f"{value:.2f}" if name in CORRELATIONS else markdown.percent(value)
 
 
 def _right_pairs(loop: Path, summary: RoundSummary) -> str:

@@ -27,7 +27,7 @@ from ste_fairseq2.prompts import PromptTemplate, load_prompt
 from ste_fairseq2.records.identity import with_other_fields
 from ste_fairseq2.records.scoring import ScoreInput
 from ste_fairseq2.rng import derived_seed
-from ste_fairseq2.scores import MAX_SCORE, ScoreFailure, parse_score
+from ste_fairseq2.scores import MAX_SCORE, ScoreFailure, mean_score, parse_score, whole_points
 from ste_fairseq2.synthesis.inputs import InputRecord, StageInputs
 from ste_fairseq2.synthesis.judge import JudgeConfig
 from ste_fairseq2.synthesis.stage import IsDone, StageOutcome, StageWork, run_stage
@@ -154,13 +154,6 @@ def run_score(config: JudgeConfig) -> ScoreOutcome:
     return ScoreOutcome(outcome, outcome.manifest.details["summary"])
 
 
-def mean_score(scores: Iterable[float | None]) -> float | None:
-    """Return the mean of the samples that have a score; ``None`` where none has."""
-    known = [score for score in scores if score is not None]
-
-    return sum(known) / len(known) if known else None
-
-
 def summarise_scores(rows: Iterable[Row]) -> dict[str, Any]:
     """Count the answers of an output folder by their score, to the nearest whole point, and the samples
     without one by why."""
@@ -172,8 +165,7 @@ def summarise_scores(rows: Iterable[Row]) -> dict[str, Any]:
         if score is None:
             num_unscored += 1
         else:
-            # Half a point goes up.
-            points[int(score + 0.5)] += 1
+            points[whole_points(score)] += 1
         samples = row.require("samples")
         num_samples += len(samples)
         failures.update(sample["failure"] for sample in samples if sample["score"] is None)

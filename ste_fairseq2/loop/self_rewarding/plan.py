@@ -25,6 +25,9 @@ from ste_fairseq2.loop.self_rewarding.config import CANDIDATES, SCORE, SelfRewar
 RANKED_BENCHMARK: Final = "ranked"
 """The benchmark of `ste evaluate` whose data are the held-out ranked answers, unless told otherwise."""
 
+_RANKED: Final = "ranked"
+"""The step that reads what people ranked."""
+
 _NUM_SFT_ROUNDS: Final = 2
 
 
@@ -34,7 +37,7 @@ class SelfRewardingPlanner(Planner[SelfRewardingConfig]):
     def plan(self) -> Plan:
         config = self.config
         places = {"inputs": config.ranked}
-        ranked = self.curate("ranked", 0, "prepare_ranked", places, config.prepare_ranked)
+        ranked = self.curate(_RANKED, 0, "prepare_ranked", places, config.prepare_ranked)
         seed = Path(config.model)
         rounds = [self._tested("seed", Round(number=0, name="seed", judge=seed))]
         rounds.append(self._ift_round(ranked))
@@ -109,26 +112,23 @@ class SelfRewardingPlanner(Planner[SelfRewardingConfig]):
     def _tested(self, prefix: str, round_: Round) -> Round:
         """Add what the round's model is tested by: as a judge, and by its own answers."""
         evaluations = self.evaluate(prefix, round_.number, round_.judge)
-        held_out = str(self.folder / "ranked" / HELD_OUT_NAME)
         followings = {}
         for name, options in self.config.follow.items():
             own = {key: value for key, value in options.items() if key != "inputs"}
             place = f"{prefix}/follow/{name}"
-            inputs = options.get("inputs", held_out)
+            inputs = options.get("inputs", self._held_out)
             output = self.stage(place, round_.number, "follow", inputs, {"model": round_.judge} | own)
             followings[name] = Path(output)
 
         return dataclasses.replace(round_, evaluations=evaluations, followings=followings)
 
-    def evaluation(
-        self,
-        name: str,
-        number: int,
-        kind: str,
-        subject: Mapping[str, Path],
-        options: Mapping[str, Any],
-    ) -> Path:
+    def complete_evaluation(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         if options.get("benchmark") == RANKED_BENCHMARK and "data" not in options:
-            options = {**options, "data": str(self.folder / "ranked" / HELD_OUT_NAME)}
+            return {**options, "data": self._held_out}
 
-        return super().evaluation(name, number, kind, subject, options)
+        return options
+
+    @property
+    def _held_out(self) -> str:
+        """Ranked answers that no training sees."""
+        return str(self.folder / _RANKED / HELD_OUT_NAME)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from ste_fairseq2.evaluation import markdown
-from ste_fairseq2.report.chart import NONE, Chart, Series, Table, percent, percent_interval
+from ste_fairseq2.evaluation.ranking_card import CORRELATIONS, show_correlation
+from ste_fairseq2.report.chart import Chart, Series, Table, percent, percent_interval
 from ste_fairseq2.report.facts import LoopFacts, RankingFacts
 from ste_fairseq2.report.parts.counts import words
 from ste_fairseq2.report.parts.part import Part, rates_by_round, round_names
@@ -29,8 +30,6 @@ _FIGURES: Final = {
     "pairwise_unscored": "pairs with an unscored answer",
 }
 """The figures that are known, in the order of the table; others follow under their own names."""
-
-_CORRELATIONS: Final = ("spearman", "kendall")
 
 
 def make(facts: LoopFacts) -> Part:
@@ -77,7 +76,7 @@ def _charts(facts: LoopFacts, name: str) -> list[Chart]:
             y_label="correlation",
             x=x,
             unit="number",
-            series=[_series(facts, name, figure, is_share=False) for figure in _CORRELATIONS],
+            series=[_series(facts, name, figure, is_share=False) for figure in CORRELATIONS],
             reference=0,
             reference_name="no correlation",
         ),
@@ -115,9 +114,7 @@ def _table(facts: LoopFacts, name: str) -> Table:
 
 def _cell(ranking: RankingFacts, figure: str) -> str:
     value, interval = ranking.figures.get(figure), ranking.intervals.get(figure)
-    if figure in _FIGURES and figure not in _CORRELATIONS:
+    if figure in _FIGURES and figure not in CORRELATIONS:
         return markdown.percent(value, interval)
-    if value is None:
-        return NONE
 
-    return f"{value:.3f}" + ("" if interval is None else f" ({interval[0]:.3f} to {interval[1]:.3f})")
+    return show_correlation(value, interval)

@@ -42,9 +42,8 @@ def read_training_pairs(
     places = {
         step.reads[0]: step.name.rpartition("/")[2] for step in plan.steps if step.kind == "annotate"
     }
-    makers = {str(step.output): step for step in plan.steps}
     for place, source in places.items():
-        maker = makers.get(place)
+        maker = plan.maker_of(place)
         of_round = f", round {maker.round}" if maker is not None and maker.round else ""
         lengths, found = read_pairs(f"{source}{of_round}", place, wanted.get(place, ()))
         if lengths is not None:

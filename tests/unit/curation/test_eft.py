@@ -20,7 +20,6 @@ from ste_fairseq2.curation.eft import (
     agrees,
     prepare_eft,
     thin_most_frequent,
-    whole_points,
 )
 from ste_fairseq2.curation.ranked_config import PrepareEftConfig
 from ste_fairseq2.curation.ranked_scores import RankedScore
@@ -34,8 +33,9 @@ from ste_fairseq2.prompts import load_prompt
 from ste_fairseq2.records import SftExample
 from ste_fairseq2.records.ranked import RankedAnswer
 from ste_fairseq2.records.scoring import ScoreInput
+from ste_fairseq2.scores import mean_score, whole_points
 from ste_fairseq2.synthesis.inputs import InputRecord
-from ste_fairseq2.synthesis.score import ScorePlan, ScoringTask, mean_score
+from ste_fairseq2.synthesis.score import ScorePlan, ScoringTask
 
 WriteJsonl = Callable[..., Path]
 Fields = dict[str, Any]

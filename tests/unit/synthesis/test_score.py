@@ -12,9 +12,10 @@ from ste_fairseq2.config_values import build_config
 from ste_fairseq2.engines.protocol import GenerationRequest
 from ste_fairseq2.errors import ConfigError, QuarantineLimitError, ResumeMismatchError
 from ste_fairseq2.jsonl import read_rows, write_rows
+from ste_fairseq2.scores import mean_score
 from ste_fairseq2.store import find_record_files
 from ste_fairseq2.synthesis.judge import JudgeConfig
-from ste_fairseq2.synthesis.score import mean_score, run_score
+from ste_fairseq2.synthesis.score import run_score
 
 Start = Callable[..., Any]
 
